@@ -1,0 +1,195 @@
+"""The customer's commands: `customer play` and `customer data`."""
+
+import asyncio
+import json
+import time
+from contextlib import ExitStack, nullcontext, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+from rich.console import Console
+
+from customer import board, rounds, show, starting, world
+from customer.contract import Contract, load_contract
+from customer.errors import CustomerError
+from customer.game import describe, ignore, play
+from customer.referee import DEADLINE_SECONDS, Player
+from customer.rounds import Round
+from customer.score import GameResult
+
+URL = "http://127.0.0.1:5000"
+EXAMPLE = """\b
+Examples: against a player that is running, and with its server started and stopped for you:
+    customer play
+    customer play --start "player serve"
+"""
+PLAY_EXAMPLES = """\b
+Examples:
+    customer play --requests 200 --seed 7
+    customer play --rounds "as trained,rush hour" --json
+    customer play --data cancer.csv --label malignant --drop id
+
+Exit codes: 0 played, 1 no player reached, 2 wrong usage.
+"""
+DATA_EXAMPLE = """\b
+Example (this made data/train_data.csv):
+    customer data --rows 20000 --seed 2026
+"""
+
+
+class OneLine(click.ClickException):
+    """Shows a CustomerError as one line and exits with 1."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(" ".join(str(error).split()))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXAMPLE)
+def main() -> None:
+    """Be the customer: ask a player's API for predictions and keep the score."""
+
+
+@main.command("play", epilog=PLAY_EXAMPLES)
+@click.option("--url", default=URL, show_default=True, help="Where the player's API is.")
+@click.option("--seed", default=2026, show_default=True, type=click.IntRange(min=0), help="Which applicants come.")
+@click.option("--requests", default=500, show_default=True, type=click.IntRange(1, 1_000_000), help="For each round.")
+@click.option("--rounds", "names", help='Only these, with commas: --rounds "as trained,odd values".')
+@click.option("--data", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Play with this CSV's rows.")
+@click.option("--label", help="The column of --data to predict.")
+@click.option("--drop", multiple=True, help="A column of --data that is not sent (may be given more than once).")
+@click.option(
+    "--deadline", default=DEADLINE_SECONDS, show_default=True, type=click.FloatRange(0.01, 60), help="Seconds."
+)
+@click.option("--parallel", default=rounds.PARALLEL, show_default=True, type=click.IntRange(1, 1000), help="At once.")
+@click.option("--start", "command", help="Start the player's server with this command, and stop it afterwards.")
+@click.option("--stay", is_flag=True, help="With --start: keep the server running until Ctrl-C.")
+@click.option("--api-key-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="For labels.")
+@click.option("--api-key", envvar="CUSTOMER_API_KEY", hidden=True)
+@click.option("--output", default="output", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Save the final table as a picture.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON and nothing else.")
+def play_command(
+    *,
+    url: str,
+    seed: int,
+    requests: int,
+    names: str | None,
+    data: Path | None,
+    label: str | None,
+    drop: tuple[str, ...],
+    deadline: float,
+    parallel: int,
+    command: str | None,
+    stay: bool,
+    api_key_file: Path | None,
+    api_key: str | None,
+    output: Path,
+    svg: Path | None,
+    as_json: bool,
+) -> None:
+    """Play a game against one player and show the score.
+
+    A correct prediction earns 1 point, a wrong one 0, none at all costs 1. The same seed brings the same applicants.
+    The key for sending labels comes from CUSTOMER_API_KEY or --api-key-file.
+    """
+    if stay and not command:
+        raise click.UsageError("--stay keeps a server running that --start has started: give both.")
+    console = Console(quiet=as_json)
+    try:
+        contract = load_contract()
+        player = Player(read_url(url, contract), read_key(api_key_file, api_key))
+        chosen = choose_rounds(data=data, label=label, drop=drop, requests=requests, parallel=parallel, names=names)
+        with ExitStack() as stack:
+            if command:
+                console.print(f"Starting [bold]{command}[/bold]; what it prints goes to {output / 'player.log'}")
+                stack.enter_context(starting.running(command, player.url, output / "player.log"))
+            watched = nullcontext(ignore) if as_json else show.progress(console, chosen)
+            with watched as watch:
+                result = asyncio.run(play(player, chosen, seed, contract, deadline=deadline, watch=watch))
+            report(result, console, output, svg, as_json)
+            if command and stay:
+                wait_for_ctrl_c(console)
+    except CustomerError as error:
+        raise OneLine(error) from None
+
+
+@main.command("data", epilog=DATA_EXAMPLE)
+@click.option("--rows", default=20_000, show_default=True, type=click.IntRange(1, 10_000_000))
+@click.option("--seed", default=2026, show_default=True, type=click.IntRange(min=0))
+@click.option(
+    "--output", default="data/train_data.csv", show_default=True, type=click.Path(dir_okay=False, path_type=Path)
+)
+def data_command(rows: int, seed: int, output: Path) -> None:
+    """Write the training data: applicants from the time before the game."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        world.training_table(rows, seed).to_csv(output, index=False, lineterminator="\n", encoding="utf-8")
+    except OSError as error:
+        raise OneLine(CustomerError(f"{output} cannot be written: {error.strerror}.")) from None
+    click.echo(f"{rows} rows in {output}")
+
+
+def read_url(url: str, contract: Contract) -> str:
+    """Return the address of a player without a path of the contract; raises UsageError when it is no address."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise click.UsageError(f"--url {url!r} is not an address; it looks like {URL}.")
+    return url.rstrip("/").removesuffix(contract.predict).rstrip("/")
+
+
+def read_key(path: Path | None, key: str | None) -> str:
+    """Return the key for sending labels from the file at *path*, else the one given, else nothing."""
+    return path.read_text(encoding="utf-8").strip() if path else (key or "")
+
+
+def choose_rounds(
+    *, data: Path | None, label: str | None, drop: tuple[str, ...], requests: int, parallel: int, names: str | None
+) -> list[Round]:
+    """Return the rounds to play; raises UsageError for a name that is none of them."""
+    if (data is None) != (label is None):
+        raise click.UsageError("--data and --label go together: a table, and the column of it to predict.")
+    population = rounds.from_csv(data, label, drop) if data and label else rounds.the_world()
+    game = rounds.standard_game(population, requests, parallel)
+    if names is None:
+        return game
+    wanted = {name.strip() for name in names.split(",")}
+    unknown = wanted - {part.name for part in game}
+    if unknown:
+        known = ", ".join(part.name for part in game)
+        raise click.UsageError(f"--rounds: there is no {', '.join(sorted(unknown))!r}; there are {known}.")
+    return [part for part in game if part.name in wanted]
+
+
+def report(result: GameResult, console: Console, output: Path, svg: Path | None, as_json: bool) -> None:
+    """Save the game and its board, and show the figures."""
+    save(output / "game.json", json.dumps(describe(result), indent=1))
+    save(output / "board.html", board.render(result))
+    if svg:
+        save(svg, show.draw(result))
+    if as_json:
+        click.echo(json.dumps(result.to_dict()))
+        return
+    console.print(show.score_table(result))
+    console.print(f"Dashboard: {result.url}/dashboard\nBoard:     {output / 'board.html'}", highlight=False)
+
+
+def save(path: Path, text: str) -> None:
+    """Write a text file, with its folder."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise CustomerError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def wait_for_ctrl_c(console: Console) -> None:
+    """Keep everything running until somebody stops it."""
+    console.print("The player is still running: look at its dashboard. Ctrl-C stops it.")
+    with suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""Every error the customer raises on purpose: shown as one line, exit code 1.
+
+CustomerError    something a person can mend
+└── NoPlayer     the player gave no usable answer, so there is no game to play
+"""
+
+
+class CustomerError(Exception):
+    """Something a person can mend: says what is wrong, where, and what to do."""
+
+
+class NoPlayer(CustomerError):
+    """The player gave no usable answer, so there is no game to play."""

@@ -1,0 +1,125 @@
+"""Plays the rounds against a player: asks everything once, brings the labels late, keeps every result."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from customer.contract import Contract
+from customer.errors import NoPlayer
+from customer.postman import Postman
+from customer.referee import DEADLINE_SECONDS, REFUSED, Player, Referee, Verdict, open_session
+from customer.rounds import Case, Round, draw_cases
+from customer.score import GameResult, Result, RoundScore, score
+
+WARM_UP = "warm-up"
+WARM_UP_TRIES = 10
+WARM_UP_PAUSE_SECONDS = 0.5
+
+Watcher = Callable[[Result], None]
+
+
+def ignore(result: Result) -> None:
+    """Watch a game without doing anything."""
+
+
+async def play(
+    player: Player,
+    rounds: list[Round],
+    seed: int,
+    contract: Contract,
+    *,
+    deadline: float = DEADLINE_SECONDS,
+    watch: Watcher = ignore,
+    pause: float = WARM_UP_PAUSE_SECONDS,
+) -> GameResult:
+    """Play *rounds* against *player* and return the result; *watch* sees each result as it comes.
+
+    The applicants and their order depend on *seed* alone; the ids of the requests are new in every game, so that no
+    player can answer from memory. Raises NoPlayer when the warm-up ends without a prediction.
+    """
+    started_at, started = datetime.now(UTC), time.perf_counter()
+    population = rounds[0].population
+    async with open_session() as session:
+        referee = Referee(session, player, contract, population.labels, deadline)
+        seat = Seat(referee, uuid.uuid4(), watch)
+        warm_up_asked = await seat.warm_up(draw_cases(rounds[0], seed)[0], pause)
+        scores = [await seat.play_round(part, seed) for part in rounds]
+        await seat.postman.flush()
+    return GameResult(
+        url=player.url,
+        seed=seed,
+        started_at=started_at.isoformat(timespec="seconds"),
+        seconds=round(time.perf_counter() - started, 2),
+        truth_known=population.truth_known,
+        rounds=scores,
+        results=seat.results,
+        warm_up_asked=warm_up_asked,
+        labels_sent=seat.postman.sent,
+        labels_lost=len(seat.postman.waiting),
+        labels_trouble=seat.postman.trouble,
+    )
+
+
+class Seat:
+    """One player's seat in one game: its referee, its postman and its results so far."""
+
+    def __init__(self, referee: Referee, game_id: uuid.UUID, watch: Watcher) -> None:
+        self.referee, self.game_id, self.watch = referee, game_id, watch
+        self.postman = Postman(referee)
+        self.results: list[Result] = []
+
+    async def warm_up(self, case: Case, pause: float) -> int:
+        """Ask about the same applicant until there is a prediction; return how often that was. No points."""
+        verdict = Verdict(REFUSED)
+        for number in range(WARM_UP_TRIES):
+            verdict = (await self.ask(WARM_UP, number, case)).verdict
+            if verdict.answered:
+                return number + 1
+            await asyncio.sleep(pause)
+        url = self.referee.player.url
+        hint = "start it with `player serve`" if verdict.reason == REFUSED else "its log says more"
+        raise NoPlayer(f"No prediction from {url} in {WARM_UP_TRIES} attempts (last: {verdict.reason}); {hint}.")
+
+    async def play_round(self, part: Round, seed: int) -> RoundScore:
+        """Ask about every applicant of a round, some at the same time, and return its figures."""
+        cases = draw_cases(part, seed)
+        numbers = iter(range(len(cases)))
+        results: dict[int, Result] = {}
+
+        async def work() -> None:
+            for number in numbers:
+                results[number] = await self.ask(part.name, number, cases[number])
+                self.watch(results[number])
+                if results[number].verdict.answered:
+                    self.postman.keep(results[number].request_id, cases[number].label, part.label_delay)
+                await self.postman.tick()
+
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(part.parallel):
+                workers.create_task(work())
+        in_order = [results[number] for number in range(len(cases))]
+        self.results += in_order
+        return score(part.name, in_order, sum(case.best for case in cases))
+
+    async def ask(self, name: str, number: int, case: Case) -> Result:
+        """Ask about one applicant under an id that says nothing about it."""
+        request_id = str(uuid.uuid5(self.game_id, f"{name} {number}"))
+        return Result(name, request_id, await self.referee.ask(request_id, case.features, case.label))
+
+
+def describe(result: GameResult) -> dict[str, Any]:
+    """Return a game as plain JSON values, with every request."""
+    requests = [
+        {
+            "round": each.round,
+            "request_id": each.request_id,
+            "points": each.verdict.points,
+            "reason": each.verdict.reason,
+            "ms": each.verdict.milliseconds,
+        }
+        for each in result.results
+    ]
+    return result.to_dict() | {"requests": requests}

@@ -1,0 +1,86 @@
+"""What a game consists of: its rounds, and the applicants of each, fixed by the seed."""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from customer import oddities, table, world
+
+ODD_VALUES = "odd values"
+RUSH_HOUR = "rush hour"
+LABEL_DELAY = 50  # a label is known when this many more applicants have been asked
+PARALLEL, BURST = 8, 64  # requests on their way at once
+
+
+@dataclass(frozen=True)
+class Case:
+    """One applicant: what is sent, the true label, and whether a player who knows the truth would be right."""
+
+    features: dict[str, Any]
+    label: Any
+    best: bool
+
+
+@dataclass(frozen=True)
+class Population:
+    """Where applicants come from: the world of `world.py`, or the rows of a labelled CSV."""
+
+    draw: Callable[[np.random.Generator, int, str], pd.DataFrame]
+    label: str
+    labels: tuple[Any, ...]
+    shifts: tuple[str, ...] = world.SHIFTS
+    truth_known: bool = True
+
+
+@dataclass(frozen=True)
+class Round:
+    """A part of the game: how many applicants, from where, and how they come."""
+
+    name: str
+    requests: int
+    population: Population
+    shift: str = world.AS_TRAINED
+    odd: bool = False
+    label_delay: int = LABEL_DELAY
+    parallel: int = PARALLEL
+
+
+def the_world() -> Population:
+    """Return the loan applicants whose truth is known."""
+    return Population(world.sample, world.LABEL, (0, 1))
+
+
+def from_csv(path: Path, label: str, drop: tuple[str, ...] = ()) -> Population:
+    """Return the rows of a labelled CSV as a population; its truth is not known, only its labels."""
+    rows = table.read(path, label, drop)
+    draw = partial(table.sample, rows, label)
+    labels = tuple(sorted(rows[label].astype(object).unique().tolist(), key=str))
+    return Population(draw, label, labels, table.shifts(rows, label), truth_known=False)
+
+
+def standard_game(population: Population, requests: int, parallel: int = PARALLEL) -> list[Round]:
+    """Return the rounds that *population* allows, in the order of play, with *requests* applicants each."""
+    make = partial(Round, requests=requests, population=population, parallel=parallel)
+    calm = [make(shift, shift=shift) for shift in population.shifts]
+    return [calm[0], make(ODD_VALUES, odd=True), *calm[1:], make(RUSH_HOUR, parallel=max(parallel, BURST))]
+
+
+def draw_cases(part: Round, seed: int) -> list[Case]:
+    """Return the applicants of a round; the same *seed* gives the same ones, whichever other rounds are played."""
+    rng = np.random.default_rng([seed, zlib.crc32(part.name.encode())])
+    drawn = part.population.draw(rng, part.requests, part.shift)
+    labels = drawn.pop(part.population.label).astype(object).tolist()
+    best = [True] * len(labels)
+    if part.population.truth_known:
+        best = ((drawn.pop(world.PROBABILITY) > 0.5) == labels).tolist()
+    rows = drawn.astype(object).where(drawn.notna(), None).to_dict("records")
+    features = [{str(name): value for name, value in row.items()} for row in rows]
+    if part.odd:
+        features = [oddities.make_odd(rng, row) for row in features]
+    return [Case(*each) for each in zip(features, labels, best, strict=True)]

@@ -1,0 +1,95 @@
+"""The result of a game: one line for each request, and the figures for each round."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from customer.referee import CORRECT, WRONG, Verdict
+
+SCORED = (CORRECT, WRONG)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one request."""
+
+    round: str
+    request_id: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class RoundScore:
+    """The figures of one round. `best` is what a player who knows the truth would have earned."""
+
+    name: str
+    asked: int
+    points: int
+    correct: int
+    wrong: int
+    failed: int
+    reasons: dict[str, int]
+    best: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+    @property
+    def share(self) -> float | None:
+        """Points as a share of the best possible, or None when nothing could be earned."""
+        return round(self.points / self.best, 4) if self.best else None
+
+
+@dataclass(frozen=True)
+class GameResult:
+    """One player's game: figures per round, every request, and what happened to the labels."""
+
+    url: str
+    seed: int
+    started_at: str
+    seconds: float
+    truth_known: bool
+    rounds: list[RoundScore]
+    results: list[Result]
+    warm_up_asked: int
+    labels_sent: int
+    labels_lost: int
+    labels_trouble: str
+
+    @property
+    def total(self) -> RoundScore:
+        """The figures of the whole game, as one round."""
+        return score("total", self.results, sum(part.best for part in self.rounds))
+
+    @property
+    def lost(self) -> list[Result]:
+        """The requests that cost a point."""
+        return [result for result in self.results if result.verdict.points < 0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain JSON values, without the single requests."""
+        plain = {name: value for name, value in vars(self).items() if name not in ("results", "rounds")}
+        rounds = [asdict(part) | {"share": part.share} for part in self.rounds]
+        return plain | {"rounds": rounds, "total": asdict(self.total) | {"share": self.total.share}}
+
+
+def score(name: str, results: list[Result], best: int) -> RoundScore:
+    """Return the figures of *results*; latencies are those of the requests that were answered."""
+    reasons = Counter(result.verdict.reason for result in results)
+    took = [result.verdict.milliseconds for result in results if result.verdict.answered]
+    p50, p95, p99 = np.percentile(took, [50, 95, 99]).round(1).tolist() if took else (None, None, None)
+    return RoundScore(
+        name=name,
+        asked=len(results),
+        points=sum(result.verdict.points for result in results),
+        correct=reasons[CORRECT],
+        wrong=reasons[WRONG],
+        failed=sum(count for reason, count in reasons.items() if reason not in SCORED),
+        reasons={reason: count for reason, count in reasons.most_common() if reason not in SCORED},
+        best=best,
+        p50_ms=p50,
+        p95_ms=p95,
+        p99_ms=p99,
+    )
