@@ -1,0 +1,55 @@
+"""Talking to a database that may be slow, frozen or gone: waiting has an end, and errors hold no password."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Thread
+from typing import ParamSpec, TypeVar
+from urllib.parse import quote, quote_plus
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+from player.config import Settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def within(seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return `function(…)`, or raise TimeoutError after *seconds*; it then goes on in its own thread, unheard.
+
+    A frozen server keeps its connections open and says nothing, so no timeout of the driver ends the wait.
+    """
+    answer: Future[T] = Future()
+
+    def call() -> None:
+        try:
+            answer.set_result(function(*args, **kwargs))
+        except BaseException as error:
+            answer.set_exception(error)
+
+    Thread(target=call, name="database", daemon=True).start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError:
+        raise TimeoutError(f"no answer within {seconds:g} s") from None
+
+
+def explain(error: BaseException, settings: Settings) -> str:
+    """Return the first line of *error* without the statement, its values, or the password."""
+    original = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    text = (str(original).strip() or type(original).__name__).splitlines()[0]
+    return hide_password(text, settings)
+
+
+def hide_password(text: str, settings: Settings) -> str:
+    """Return *text* with the database's password masked, however it is written."""
+    password = make_url(settings.database_url.get_secret_value()).password
+    for form in {str(password), quote(str(password)), quote_plus(str(password))} if password else ():
+        text = text.replace(form, "***")
+    return text
+
+
+def shown_url(settings: Settings) -> str:
+    """Return the database's address as it may be shown."""
+    return make_url(settings.database_url.get_secret_value()).render_as_string(hide_password=True)

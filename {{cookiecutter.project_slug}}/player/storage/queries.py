@@ -1,0 +1,104 @@
+"""What is asked of the database: tables to look at, numbers to show, rows to learn from."""
+
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy import Engine, Select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from player.storage.spool import Spool
+from player.storage.tables import TRUTH, Label, ModelRecord, Prediction
+
+COLUMNS = (
+    "request_id", "received_at", "model", "pred", "proba", "degraded", "features", "warnings", "latency_ms",
+    "label", "label_at",
+)  # fmt: skip
+TIMES = ("received_at", "label_at", "created_at")
+NUMBERS = {"proba": "float64", "latency_ms": "float64", "degraded": "bool", "rows": "int64"}
+
+
+def recent(engine: Engine, limit: int, since: datetime | None = None) -> pd.DataFrame:
+    """Return the newest *limit* predictions (received at or after *since*), the newest first.
+
+    Columns: request_id, received_at, model, pred, proba, degraded, features (dict), warnings (list), latency_ms,
+    label (None until one came) and label_at.
+    """
+    newest = sa.select(Prediction).order_by(Prediction.received_at.desc(), Prediction.request_id).limit(limit)
+    if since is not None:
+        newest = newest.where(Prediction.received_at >= since)
+    rows = newest.subquery()
+    return fetch(engine, with_label(rows, outer=True).order_by(rows.c.received_at.desc(), rows.c.request_id))
+
+
+def labelled(engine: Engine, since: datetime | None = None) -> pd.DataFrame:
+    """Return the predictions whose true label is known, the oldest first; columns as in `recent`."""
+    wanted = sa.select(Prediction)
+    if since is not None:
+        wanted = wanted.where(Prediction.received_at >= since)
+    rows = wanted.subquery()
+    return fetch(engine, with_label(rows, outer=False).order_by(rows.c.received_at, rows.c.request_id))
+
+
+def counts(engine: Engine) -> dict[str, int]:
+    """Return how many predictions, labels, labelled predictions, contradicting labels and degraded answers are kept."""
+    predicted = sa.select(Prediction.request_id)
+    true_of_prediction = Label.status.in_(TRUTH) & Label.request_id.in_(predicted)
+    asked: dict[str, Select[Any]] = {
+        "predictions": sa.select(sa.func.count()).select_from(Prediction),
+        "labels": sa.select(sa.func.count()).select_from(Label),
+        "labelled": sa.select(sa.func.count(Label.request_id.distinct())).where(true_of_prediction),
+        "contradictions": sa.select(sa.func.count()).select_from(Label).where(Label.status == "contradicts"),
+        "degraded": sa.select(sa.func.count()).select_from(Prediction).where(Prediction.degraded),
+    }
+    with engine.connect() as connection:
+        return {name: connection.execute(query).scalar_one() for name, query in asked.items()}
+
+
+def add_model(engine: Engine, **columns: Any) -> None:
+    """Keep the record of a model (columns of the table `models`); a version that is there stays as it is."""
+    new_row = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+    with engine.begin() as connection:
+        connection.execute(new_row(ModelRecord).on_conflict_do_nothing(), columns)
+
+
+def models(engine: Engine) -> pd.DataFrame:
+    """Return the recorded models, the newest first; the columns are those of the table, `metrics` is a dict."""
+    return fetch(engine, sa.select(*ModelRecord.__table__.c).order_by(ModelRecord.created_at.desc()))
+
+
+def forget(engine: Engine, spool: Spool, before: datetime) -> int:
+    """Delete the predictions and labels received before *before*, here and in the spool; return how many."""
+    deleted = 0
+    with engine.begin() as connection:
+        for table in (Prediction, Label):
+            deleted += connection.execute(sa.delete(table).where(table.received_at < before)).rowcount
+    spool.forget(before.timestamp())
+    return deleted
+
+
+def with_label(rows: sa.Subquery, outer: bool) -> Select[Any]:
+    """Return *rows* with the true label of each: of its labels that can be the truth, the first that was received."""
+    turn = sa.func.row_number().over(partition_by=Label.request_id, order_by=(Label.received_at, Label.id))
+    ranked = (
+        sa.select(Label.request_id, Label.label, Label.received_at.label("label_at"), turn.label("turn"))
+        .where(Label.status.in_(TRUTH), Label.request_id.in_(sa.select(rows.c.request_id)))
+        .subquery()
+    )
+    first = (rows.c.request_id == ranked.c.request_id) & (ranked.c.turn == 1)
+    columns = [rows.c[name] for name in COLUMNS if name in rows.c]
+    return sa.select(*columns, ranked.c.label, ranked.c.label_at).select_from(rows.join(ranked, first, isouter=outer))
+
+
+def fetch(engine: Engine, query: Select[Any]) -> pd.DataFrame:
+    """Return what *query* selects as a table; columns that hold any JSON value have the type object."""
+    with engine.connect() as connection:
+        found = connection.execute(query)
+        names, rows = list(found.keys()), found.fetchall()
+    table = pd.DataFrame([tuple(row) for row in rows], columns=names, dtype=object)
+    types = {name: kind for name, kind in NUMBERS.items() if name in table}
+    for name in TIMES:
+        if name in table:
+            table[name] = pd.to_datetime(table[name], utc=True)
+    return table.astype(types)

@@ -1,0 +1,134 @@
+"""A local SQLite file in which every row is durable before anybody is told so; all processes of a machine share it.
+
+Rows stay after they were shipped to the database, until they are old: they are the memory that makes a repeated
+request id harmless. What is in a row, only the writer knows.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from player.storage.commits import Commits
+from player.storage.spoolfile import SpoolFile
+
+T = TypeVar("T")
+
+REMEMBER_ROWS = 200_000
+REMEMBER_SECONDS = 3 * 24 * 3600
+PURGE_AT_ONCE = 2_000
+
+INSERT = """INSERT INTO rows (kind, key, about, truth, at, body) VALUES (?, ?, ?, ?, ?, ?)
+            ON CONFLICT (kind, key) DO NOTHING"""
+
+WAITING = "FROM rows WHERE n > (SELECT value FROM state WHERE name = 'shipped') ORDER BY n"
+MOST_BYTES = 8_000_000
+
+
+class Row(NamedTuple):
+    """One spooled row: *n* counts up, *kind* is prediction or label, *body* is JSON."""
+
+    n: int
+    kind: str
+    body: str
+
+
+class Spool:
+    """The rows of this machine that are durable, and how far they were shipped."""
+
+    def __init__(self, path: Path, power: bool = False, lenient: bool = True) -> None:
+        """Use the file *path*; nothing is opened yet.
+
+        *power*: rows survive a power cut, not only a killed process. *lenient*: a folder that is missing is made.
+        """
+        self.path = path
+        self._file = SpoolFile(path, power, lenient)
+        self._commits = Commits(self._file)
+
+    def open(self) -> None:
+        """Open the file, make it when there is none; raises StorageError when it is damaged or cannot be used."""
+        self._commits.open()
+
+    def close(self) -> None:
+        """Close the file; whatever was acknowledged is in it."""
+        self._commits.close()
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return *work*(connection), its changes durable; raises NotDurable when they are not."""
+        return self._commits.write(work)
+
+    def read(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return the rows that *sql* selects; raises NotDurable when the file cannot be read."""
+        return self._commits.read(sql, values)
+
+    def usable(self) -> bool:
+        """Tell whether a row could be made durable now."""
+        return self._commits.usable()
+
+    def first(self, kind: str, key: str) -> str | None:
+        """Return the body of the row with this key, or None."""
+        found = self.read("SELECT body FROM rows WHERE kind = ? AND key = ?", kind, key)
+        return found[0][0] if found else None
+
+    def waiting(self, most: int) -> list[Row]:
+        """Return the oldest rows that were not shipped yet: at most *most*, and not many more than 8 MB."""
+        sizes = self.read(f"SELECT n, length(body) {WAITING} LIMIT ?", most)
+        count, total = 0, 0
+        while count < len(sizes) and total < MOST_BYTES:
+            total += sizes[count][1]
+            count += 1
+        return [Row(*found) for found in self.read(f"SELECT n, kind, body {WAITING} LIMIT ?", count)]
+
+    def count(self) -> dict[str, int]:
+        """Return how many rows are `spooled` (wait for the database) and `set_aside` (it refused them)."""
+        sql = """SELECT (SELECT coalesce(max(n), 0) FROM rows), (SELECT value FROM state WHERE name = 'shipped'),
+                 (SELECT count(*) FROM aside)"""
+        newest, shipped, aside = self.read(sql)[0]
+        return {"spooled": max(0, newest - shipped), "set_aside": aside}
+
+    def mark_shipped(self, up_to: int, refused: Iterable[tuple[Row, str]] = ()) -> None:
+        """Note that all rows up to number *up_to* are in the database, except those *refused* with a reason."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "INSERT OR REPLACE INTO aside (n, kind, body, reason) VALUES (?, ?, ?, ?)",
+                [(*row, reason) for row, reason in refused],
+            )
+            connection.execute("UPDATE state SET value = max(value, ?) WHERE name = 'shipped'", (up_to,))
+
+        self.write(work)
+
+    def set_aside(self) -> list[Row]:
+        """Return the rows that the database refused."""
+        return [Row(*found) for found in self.read("SELECT n, kind, body FROM aside ORDER BY n")]
+
+    def release(self, rows: Iterable[Row]) -> None:
+        """Forget that *rows* were refused: the database has them now."""
+        self.write(lambda c: c.executemany("DELETE FROM aside WHERE n = ?", [(row.n,) for row in rows]))
+
+    def purge(self) -> None:
+        """Delete some of the shipped rows that are neither among the newest 200,000 nor younger than three days."""
+        first, newest = self.read("SELECT (SELECT min(n) FROM rows), (SELECT max(n) FROM rows)")[0]
+        if first is None:
+            return
+        cutoff = time.time() - REMEMBER_SECONDS
+        if first > newest - REMEMBER_ROWS and self.read("SELECT at >= ? FROM rows WHERE n = ?", cutoff, first)[0][0]:
+            return
+        sql = """DELETE FROM rows WHERE n < ? AND n <= (SELECT value FROM state WHERE name = 'shipped')
+                 AND (n <= ? OR at < ?)"""
+        self.write(lambda c: c.execute(sql, (first + PURGE_AT_ONCE, newest - REMEMBER_ROWS, cutoff)))
+
+    def forget(self, before: float) -> None:
+        """Delete the shipped rows that were received before this time (seconds since 1970)."""
+        sql = "DELETE FROM rows WHERE at < ? AND n <= (SELECT value FROM state WHERE name = 'shipped')"
+        self.write(lambda c: c.execute(sql, (before,)))
+
+    def note(self, name: str, value: str) -> None:
+        """Write down one fact that all processes of the machine share, such as how the database does."""
+        self.write(lambda c: c.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, value)))
+
+    def noted(self, name: str) -> str | None:
+        """Return what was last noted under *name*, by whichever process."""
+        found = self.read("SELECT value FROM state WHERE name = ?", name)
+        return found[0][0] if found else None

@@ -1,0 +1,48 @@
+"""Rows for the tests of the storage, and what it takes to look behind it."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from player.config import Settings
+from player.storage.tables import create_engine_for
+from player.storage.writer import LabelRow, PredictionRow
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def prediction(request_id: str, minute: float = 0, **changes: Any) -> PredictionRow:
+    """Return an ordinary row, received *minute* minutes after noon."""
+    columns: dict[str, Any] = {
+        "model": "20261123-072240-1a2b3c4d", "pred": 1, "proba": 0.75, "degraded": False,
+        "features": {"age": 42, "home": "rent"}, "warnings": [], "latency_ms": 1.5, "client": "127.0.0.1",
+    }  # fmt: skip
+    return PredictionRow(request_id, NOON + timedelta(minutes=minute), **{**columns, **changes})
+
+
+def label(request_id: str, value: Any, minute: float = 0) -> LabelRow:
+    """Return a label, received *minute* minutes after noon."""
+    return LabelRow(str(uuid.uuid4()), request_id, value, NOON + timedelta(minutes=minute), "customer")
+
+
+def with_database(settings: Settings, url: str) -> Settings:
+    """Return *settings* with another database."""
+    return settings.model_copy(update={"database_url": SecretStr(url)})
+
+
+def with_storage(settings: Settings, **changes: Any) -> Settings:
+    """Return *settings* with changes in the table [storage]."""
+    return settings.model_copy(update={"storage": settings.storage.model_copy(update=changes)})
+
+
+def select(settings: Settings, query: str) -> list[tuple[Any, ...]]:
+    """Return what *query* selects from the database, as it is stored."""
+    engine = create_engine_for(settings)
+    try:
+        with engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(sa.text(query))]
+    finally:
+        engine.dispose()
