@@ -1,0 +1,1 @@
+"""The player: what you deploy."""

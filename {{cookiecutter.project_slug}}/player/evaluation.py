@@ -1,0 +1,106 @@
+"""How good a model is, what its training data looked like, and whether a feature gives the label away."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, roc_auc_score
+from sklearn.tree import DecisionTreeClassifier
+
+from player.features import Schema
+
+BINS = 10
+LEAK_AUC = 0.99
+
+
+def measure(pipeline: Any, table: pd.DataFrame, labels: np.ndarray) -> dict[str, float]:
+    """Return metrics of the fitted *pipeline* on a hold-out *table* (rows, features) with *labels* (rows,).
+
+    accuracy, log_loss and, with two classes, roc_auc, brier and calibration_error; all in natural units.
+    """
+    classes = list(pipeline.classes_)
+    proba = pipeline.predict_proba(table)
+    metrics = {
+        "accuracy": float(accuracy_score(labels, pipeline.classes_[proba.argmax(axis=1)])),
+        "log_loss": float(log_loss(labels, proba, labels=classes)),
+    }
+    if len(classes) == 2 and len(np.unique(labels)) == 2:
+        truth = (labels == classes[1]).astype(int)
+        metrics["roc_auc"] = float(roc_auc_score(truth, proba[:, 1]))
+        metrics["brier"] = float(brier_score_loss(truth, proba[:, 1]))
+        metrics["calibration_error"] = calibration_error(truth, proba[:, 1])
+    return metrics
+
+
+def calibration_error(truth: np.ndarray, proba: np.ndarray) -> float:
+    """Return the expected calibration error: how far a probability is from the share it promises, on average.
+
+    *truth* (rows,) of 0 and 1, *proba* (rows,) of the class 1; ten equal bins, weighted by rows.
+    Naeini, Cooper, Hauskrecht (2015), "Obtaining Well Calibrated Probabilities Using Bayesian Binning".
+
+    >>> calibration_error(np.array([1, 1, 0, 0]), np.array([0.95, 0.95, 0.05, 0.05])).__round__(2)
+    0.05
+    """
+    bins = np.minimum((proba * BINS).astype(int), BINS - 1)
+    gaps = [abs(truth[bins == b].mean() - proba[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)]
+    return float(sum(gaps))
+
+
+def describe(table: pd.DataFrame, schema: Schema, labels: np.ndarray, proba: np.ndarray) -> dict[str, Any]:
+    """Return the training profile that monitoring compares with: shares per bin or category, missing rates.
+
+    *table* (rows, features) cleaned, *labels* (rows,), *proba* (rows,) as the API would answer it.
+    """
+    features = {feature.name: describe_column(table[feature.name], feature.kind) for feature in schema.features}
+    names, numbers = np.unique(labels.astype(str), return_counts=True)
+    return {
+        "features": features,
+        "label": {str(name): float(count / len(labels)) for name, count in zip(names, numbers, strict=True)},
+        "proba": describe_numbers(proba),
+        "rows": len(table),
+    }
+
+
+def describe_column(column: pd.Series, kind: str) -> dict[str, Any]:
+    """Return kind, share of missing values, and how the other values are spread."""
+    present = column.dropna()
+    missing = 1.0 - len(present) / len(column)
+    if kind == "category":
+        shares = present.value_counts(normalize=True)
+        return {"kind": kind, "missing": missing, "shares": {str(k): float(v) for k, v in shares.items()}}
+    return {"kind": kind, "missing": missing, **describe_numbers(present.to_numpy(dtype="float64"))}
+
+
+def describe_numbers(values: np.ndarray) -> dict[str, Any]:
+    """Return nine quantile edges, the share of *values* in each of the bins between them, lowest and highest."""
+    if len(values) == 0:
+        return {"edges": [], "shares": [1.0], "low": 0.0, "high": 0.0}
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
+    counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
+    shares = (counts / len(values)).tolist()
+    return {"edges": edges.tolist(), "shares": shares, "low": float(values.min()), "high": float(values.max())}
+
+
+def leaking_features(table: pd.DataFrame, labels: np.ndarray) -> list[str]:
+    """Return the columns that alone predict the label almost perfectly: probably only known afterwards.
+
+    *table* (rows, columns) of raw training data, *labels* (rows,). A tree of depth 3 on one column ranks the rows;
+    an area under the ROC curve above 0.99 in each class is too good to be honest.
+    """
+    rows = np.random.default_rng(0).permutation(len(table))[:5000]
+    return [str(name) for name in table.columns if auc_alone(table[name].iloc[rows], labels[rows]) > LEAK_AUC]
+
+
+def auc_alone(column: pd.Series, labels: np.ndarray) -> float:
+    """Return how well *column* alone separates the classes: the area under the ROC curve, macro average."""
+    codes = column if pd.api.types.is_numeric_dtype(column) else pd.Series(pd.factorize(column)[0])
+    values = codes.astype("float64").fillna(-1e9).clip(-1e12, 1e12).to_numpy().reshape(-1, 1)
+    classes = np.unique(labels)
+    # Half of the rows at least must share a leaf with others, else a unique number would look like a leak.
+    tree = DecisionTreeClassifier(max_depth=3, min_samples_leaf=max(1, len(labels) // 200), random_state=0)
+    proba = tree.fit(values, labels).predict_proba(values)
+    return (
+        float(np.mean([roc_auc_score(labels == c, proba[:, i]) for i, c in enumerate(classes)]))
+        if len(classes) > 1
+        else 0.0
+    )

@@ -1,0 +1,71 @@
+"""How log lines look and where they go: one line for one event, with the id of the request it belongs to."""
+
+import contextvars
+import logging
+import logging.config
+import socket
+import time
+import tomllib
+
+from player.config import Settings
+
+request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+_ESCAPES |= {9: "\\t", 10: "\\n", 13: "\\r", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+MAX_LINE = 8000
+
+
+class RequestContext(logging.Filter):
+    """Adds the request id, the host and the project to each record, so that the format can name them."""
+
+    project = "player"
+    host = socket.gethostname().split(".")[0]
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Complete *record* and let it pass."""
+        record.request_id = request_id.get()
+        record.host = self.host
+        record.project = self.project
+        return True
+
+
+class OneLineFormatter(logging.Formatter):
+    """Writes a record, traceback included, as one line: what a value holds can never start a second one."""
+
+    converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, control characters escaped, at most 8,000 characters long."""
+        return one_line(super().format(record))
+
+
+def one_line(text: str) -> str:
+    r"""Return *text* with everything escaped that could end a line or drive a terminal.
+
+    >>> one_line("evil\nJul 4 root: forged")
+    'evil\\nJul 4 root: forged'
+    """
+    return text[:MAX_LINE].translate(_ESCAPES).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def setup_logging(settings: Settings) -> None:
+    """Configure Python's logging from `config/logging.toml`, level and file from the settings."""
+    config = tomllib.loads((settings.home / "config" / "logging.toml").read_text(encoding="utf-8"))
+    RequestContext.project = settings.project.name
+    config["loggers"]["player"]["level"] = settings.logging.level
+    if settings.logging.file:
+        path = settings.path(settings.logging.file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Watched, not rotating: several processes write to the file, and logrotate renames it.
+        config["handlers"]["file"] = {
+            "class": "logging.handlers.WatchedFileHandler",
+            "filename": str(path),
+            "encoding": "utf-8",
+            "formatter": "line",
+            "filters": ["context"],
+        }
+        config["root"]["handlers"].append("file")
+    logging.config.dictConfig(config)
+    logging.raiseExceptions = False  # a full disk must not put tracebacks where an answer should be

@@ -1,0 +1,97 @@
+"""One process that answers requests: it serves a socket it shares with its siblings until it is told to stop."""
+
+import asyncio
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import time
+from multiprocessing.synchronize import Event
+from typing import Any
+
+import uvicorn
+from a2wsgi import WSGIMiddleware
+
+from player.app import create_app
+from player.config import load_settings
+from player.front import Front
+from player.settings import Settings
+
+log = logging.getLogger(__name__)
+
+KEEP_ALIVE_SECONDS = 75  # longer than clients keep an idle connection: they must be the ones to close it
+DRAIN_SECONDS = 1.0
+PATIENCE = 0.1
+
+
+class DrainedServer(uvicorn.Server):
+    """A server that leaves the signals to us: SIGTERM must drain the connections before it closes them."""
+
+    def capture_signals(self) -> Any:
+        """Capture nothing."""
+        return contextlib.nullcontext()
+
+
+def run_worker(sock: socket.socket, environment: str, ready: Event, stop: Event) -> None:
+    """Serve *sock* until *stop* is set or the parent is gone; sets *ready* when the first request may come."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what happens
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    settings = load_settings(environment)
+    app = create_app(settings)
+    try:
+        asyncio.run(serve(app, settings, sock, ready, stop))
+    finally:
+        app.extensions["player"].stop()
+
+
+async def serve(app: Any, settings: Settings, sock: socket.socket, ready: Event, stop: Event) -> None:
+    """Answer requests; when told to stop, say goodbye on each connection first, then close."""
+    front = Front(WSGIMiddleware(app, workers=settings.server.threads), settings.server)
+    config = uvicorn.Config(
+        front, http="h11", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=settings.server.stop_timeout_seconds,
+    )  # fmt: skip
+    server = DrainedServer(config)
+    running = asyncio.create_task(server.serve([sock]))
+    while not server.started and not running.done():
+        await asyncio.sleep(PATIENCE / 10)
+    ready.set()
+    log.info("worker %d answers requests", os.getpid())
+    seen: dict[Any, float] = {}
+    while not stop.is_set() and parent_lives() and not running.done():
+        await asyncio.sleep(PATIENCE)
+        close_stalled(server, seen, settings.server.header_timeout_seconds)
+    front.draining = True
+    for listening in server.servers:
+        listening.close()  # new connections now go to the siblings: the socket is theirs as well
+    await asyncio.sleep(DRAIN_SECONDS)
+    server.should_exit = True
+    await running
+
+
+def close_stalled(server: uvicorn.Server, seen: dict[Any, float], limit: float) -> None:
+    """Close each connection that has not sent the head of a request for *limit* seconds after it began to."""
+    now = time.monotonic()
+    stalled = {c for c in server.server_state.connections if waits_for_head(c)}
+    for connection in set(seen) - stalled:
+        del seen[connection]
+    for connection in stalled:
+        if now - seen.setdefault(connection, now) > limit and connection.transport is not None:
+            connection.transport.abort()
+
+
+def waits_for_head(connection: Any) -> bool:
+    """Tell whether *connection* is neither in a request nor idle between two: it owes us the head of one."""
+    idle_between = connection.timeout_keep_alive_task is not None
+    in_request = connection.cycle is not None and not connection.cycle.response_complete
+    return not idle_between and not in_request
+
+
+def parent_lives() -> bool:
+    """Tell whether the process that started this one is still there."""
+    parent = multiprocessing.parent_process()
+    return parent is None or parent.is_alive()

@@ -1,0 +1,118 @@
+"""What the tests share: settings in a scratch folder, a small trained model, the API with everything behind it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+from player.app import create_app
+from player.config import Settings, load_settings
+from player.logging_config import request_id
+from player.model import store
+from player.training import Trained, read_table, train
+
+# The first example of a run is slow on a busy machine; that says nothing about the code.
+hypothesis_settings.register_profile(
+    "player",
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+hypothesis_settings.load_profile("player")
+
+PROJECT = Path(__file__).parents[1]
+LEVELS = {f"PLAYER_RATING__{concern}": "low" for concern in ("CONFIDENTIALITY", "INTEGRITY", "AVAILABILITY")}
+
+
+def scratch_project(folder: Path) -> Path:
+    """Copy what configures a project into *folder*, so that a test cannot touch the real one."""
+    shutil.copytree(PROJECT / "config", folder / "config")
+    (folder / "data").mkdir()
+    for name in ("models", "output"):
+        (folder / name).mkdir()
+    return folder
+
+
+def clean_environment(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    """Forget the PLAYER_ variables of whoever runs the tests; the rating is low unless a test says otherwise."""
+    for name in list(os.environ):
+        if name.startswith("PLAYER_") and not name.startswith("PLAYER_TEST_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PLAYER_HOME", str(home))
+    for name, level in LEVELS.items():
+        monkeypatch.setenv(name, level)
+
+
+@pytest.fixture(autouse=True)
+def _no_request() -> None:
+    """Each test starts outside of any request."""
+    request_id.set("-")
+
+
+@pytest.fixture(name="table", scope="session")
+def _table() -> pd.DataFrame:
+    """The first 2,000 rows of the training data."""
+    return read_table(PROJECT / "data" / "train_data.csv").head(2000)
+
+
+@pytest.fixture(name="home")
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: pd.DataFrame) -> Path:
+    """A project folder of its own, with a small training table."""
+    home = scratch_project(tmp_path / "project")
+    table.to_csv(home / "data" / "train_data.csv", index=False)
+    clean_environment(monkeypatch, home)
+    return home
+
+
+@pytest.fixture(name="settings")
+def _settings(home: Path) -> Settings:
+    """The settings of the testing environment in the scratch project."""
+    return load_settings("testing")
+
+
+@pytest.fixture(name="trained", scope="session")
+def _trained(tmp_path_factory: pytest.TempPathFactory, table: pd.DataFrame) -> Trained:
+    """A model trained once on the small table, for all tests that only read it."""
+    home = scratch_project(tmp_path_factory.mktemp("trained") / "project")
+    with pytest.MonkeyPatch.context() as patch:
+        clean_environment(patch, home)
+        return train(table, load_settings("testing"))
+
+
+@pytest.fixture(name="saved", scope="session")
+def _saved(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Path:
+    """A folder of models with one active model, saved once."""
+    home = scratch_project(tmp_path_factory.mktemp("saved") / "project")
+    with pytest.MonkeyPatch.context() as patch:
+        clean_environment(patch, home)
+        settings = load_settings("testing")
+        store.activate(store.save(trained, settings).version, settings)
+    return home / "models"
+
+
+@pytest.fixture(name="model_settings")
+def _model_settings(settings: Settings, saved: Path) -> Settings:
+    """Settings whose model folder holds one active model."""
+    shutil.copytree(saved, settings.home / "models", dirs_exist_ok=True)
+    return settings
+
+
+@pytest.fixture(name="app")
+def _app(model_settings: Settings) -> Iterator[Flask]:
+    """The whole application on a scratch database."""
+    app = create_app(model_settings)
+    yield app
+    app.extensions["player"].stop()
+
+
+@pytest.fixture(name="client")
+def _client(app: Flask) -> FlaskClient:
+    """A client that calls the application without a network."""
+    return app.test_client()

@@ -1,0 +1,224 @@
+"""The routes answer as the contract says: always a prediction, always JSON, one row for one request."""
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from player.app import create_app
+from player.config import Settings
+from player.errors import NotDurable
+from player.storage import queries
+
+APPLICANT = {"age": 42, "income": 31_000}
+
+
+def ask(client: FlaskClient, features: Any, **more: Any) -> Any:
+    """Send one request for a prediction and return the answer's body."""
+    response = client.post("/api", data=json.dumps({"features": features, **more}))
+    assert response.status_code == 200, response.text
+    return response.get_json()
+
+
+def stored(app: Flask) -> Any:
+    """Return the rows in the database, after what is spooled was shipped."""
+    parts = app.extensions["player"]
+    parts.writer.ship()
+    return queries.recent(parts.engine, 1000)
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/"])
+def test_both_slash_forms_answer(client: FlaskClient, path: str) -> None:
+    """A slash at the end makes no difference, and there is no redirect."""
+    assert client.post(path, json={"features": APPLICANT}).status_code == 200
+    assert client.get(f"{path}?age=42&income=31000").status_code == 200
+
+
+def test_an_answer_holds_what_the_contract_promises(client: FlaskClient) -> None:
+    """Prediction, probability, model, warnings and the id as it was sent."""
+    answer = ask(client, APPLICANT, request_id=7)
+
+    assert answer["request_id"] == 7
+    assert answer["pred"] in (0, 1)
+    assert 0 <= answer["proba"] <= 1
+    assert answer["degraded"] is False
+    assert answer["model"] == client.get("/version").get_json()["model"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {}, {"features": None}, {"features": []}, {"features": {}}, {"features": "x"}, APPLICANT,
+        {"request_id": None, "features": APPLICANT}, {"request_id": {}, "features": APPLICANT},
+        {"features": {"age": "42,5", "income": [1, 2]}, "extra": 1},
+        {"features": {"\u0000": "\ud800", "age": "\u0000"}},
+    ],
+)  # fmt: skip
+def test_every_object_gets_a_prediction(client: FlaskClient, app: Flask, body: Any) -> None:
+    """Whatever is in the object, there is a prediction of a known class, and it is stored."""
+    answer = client.post("/api", data=json.dumps(body)).get_json()
+
+    assert answer["pred"] in (0, 1)
+    assert [str(answer["request_id"])] == list(stored(app)["request_id"])
+
+
+def test_the_request_id_comes_back_in_a_header(client: FlaskClient) -> None:
+    """An id in X-Request-ID names the request as one in the body does, and every answer says which request it was."""
+    response = client.post("/api", json={"features": APPLICANT}, headers={"X-Request-ID": "from-header"})
+
+    assert response.get_json()["request_id"] == "from-header"
+    assert response.headers["X-Request-ID"] == "from-header"
+
+
+def test_the_get_form_takes_the_slides_features_argument(client: FlaskClient) -> None:
+    """`/api?features={…}` works as on the workshop's slides, and gives the same as POST."""
+    by_get = client.get("/api", query_string={"features": json.dumps(APPLICANT)}).get_json()
+
+    assert by_get["proba"] == ask(client, APPLICANT)["proba"]
+
+
+def test_the_same_request_again_gets_the_same_answer_and_one_row(client: FlaskClient, app: Flask) -> None:
+    """A retry is answered from what was stored; other features do not change it, and that is said."""
+    first = ask(client, APPLICANT, request_id="twice")
+    again = ask(client, APPLICANT, request_id="twice")
+    other = ask(client, {"age": 20}, request_id="twice")
+
+    assert first == again
+    assert first["proba"] == other["proba"]
+    assert "used before with other features" in other["warnings"][0]
+    assert len(stored(app)) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/api", b"[1]", 400),
+        ("POST", "/api", b"nonsense", 400),
+        ("POST", "/api", b"x" * 2_100_000, 413),
+        ("DELETE", "/api", b"", 405),
+        ("GET", "/nothing", b"", 404),
+        ("POST", "/feedback", b"{}", 422),
+        ("POST", "/feedback", b'{"request_id": [], "label": 1}', 422),
+        ("POST", "/feedback", b'{"request_id": "a", "label": {}}', 422),
+        ("POST", "/feedback", b"[1]", 422),
+        ("POST", "/feedback", b"nonsense", 400),
+    ],
+)
+def test_every_refusal_is_a_problem_document(
+    client: FlaskClient, method: str, path: str, body: bytes, status: int
+) -> None:
+    """Errors are JSON with a title, a status and a sentence, never HTML."""
+    response = client.open(path, method=method, data=body)
+
+    assert status == response.status_code
+    assert response.content_type == "application/problem+json"
+    assert {"type", "title", "status", "detail"} == set(json.loads(response.data))
+
+
+def test_a_label_finds_its_prediction(client: FlaskClient, app: Flask) -> None:
+    """Labels come one by one or in lists; each is told what became of it."""
+    ask(client, APPLICANT, request_id="a")
+
+    assert client.post("/feedback", json={"request_id": "a", "label": 1}).get_json()["status"] == "stored"
+    labels = [{"request_id": "a", "label": 1}, {"request_id": "a", "label": 0}, {"request_id": "later", "label": 0}]
+    results = client.post("/feedback", json=labels).get_json()
+
+    assert [result["status"] for result in results] == ["duplicate", "contradicts", "early"]
+    assert list(stored(app)["label"]) == [1]
+
+
+def test_a_row_that_cannot_be_stored_is_not_acknowledged(
+    client: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a durable row there is an honest 503 that says to ask again."""
+
+    def full(row: object) -> None:
+        raise NotDurable("the disk is full")
+
+    monkeypatch.setattr(app.extensions["player"].writer, "put_prediction", full)
+    response = client.post("/api", json={"features": APPLICANT})
+
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "1"
+
+
+def test_an_unexpected_error_tells_the_client_nothing(
+    client: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw is a plain 500; the reason is in the log alone."""
+
+    def broken(raw: object) -> None:
+        raise RuntimeError("hidden-words")
+
+    monkeypatch.setattr(app.extensions["player"].predictor, "answer", broken)
+    response = client.post("/api", json={"features": APPLICANT})
+
+    assert response.status_code == 500
+    assert "hidden-words" not in response.text
+
+
+def test_health_version_metrics_and_contract_are_there(client: FlaskClient) -> None:
+    """What operators and tools ask for is answered."""
+    ask(client, APPLICANT)
+
+    assert client.get("/health/live").get_json() == {"live": True}
+    assert client.get("/health/ready").get_json() == {"ready": True, "reasons": []}
+    assert client.get("/version").get_json()["environment"] == "testing"
+    assert "player_predictions_total" in client.get("/metrics").text
+    assert "/api" in client.get("/openapi.json").get_json()["paths"]
+
+
+def test_a_page_of_another_site_cannot_send_labels(client: FlaskClient) -> None:
+    """A browser that comes from elsewhere is refused before anything is read."""
+    response = client.post(
+        "/feedback", json={"request_id": "a", "label": 1}, headers={"Origin": "https://evil.example"}
+    )
+
+    assert response.status_code == 403
+
+
+KEY = "k-" + "0123456789abcdef" * 3
+
+
+@pytest.fixture(name="guarded")
+def _guarded(model_settings: Settings) -> Any:
+    """A client of an application that asks for a key."""
+    access = model_settings.access.model_copy(update={"key_required": True, "labels_per_minute": 3})
+    key = type(model_settings.database_url)(KEY)
+    app = create_app(model_settings.model_copy(update={"access": access, "api_key": key}))
+    yield app.test_client()
+    app.extensions["player"].stop()
+
+
+@pytest.mark.parametrize("path", ["/feedback", "/feedback/", "/metrics", "/dashboard"])
+@pytest.mark.parametrize(
+    "given", [None, "Bearer ", "Bearer wrong", f"Bearer {KEY[:-1]}", f"Bearer {KEY.upper()}", "Basic eA=="]
+)
+def test_without_the_key_nothing_is_shown_or_changed(guarded: FlaskClient, path: str, given: str | None) -> None:
+    """No key, a wrong one, a beginning of it or another case: refused."""
+    headers = {"Authorization": given} if given else {}
+    method = "POST" if "feedback" in path else "GET"
+
+    assert guarded.open(path, method=method, headers=headers, json={"request_id": "a", "label": 1}).status_code == 401
+
+
+def test_with_the_key_labels_are_taken_up_to_the_quota(guarded: FlaskClient) -> None:
+    """The key opens the door, and the quota keeps one sender from flooding the next training set."""
+    label = {"request_id": "a", "label": 1}
+    headers = {"Authorization": f"Bearer {KEY}"}
+
+    assert guarded.post("/feedback", json=[label] * 3, headers=headers).status_code == 200
+    assert guarded.post("/feedback", json=label, headers=headers).status_code == 429
+    assert guarded.post("/api", json={"features": APPLICANT}).status_code == 200
+
+
+def test_every_answer_carries_the_security_headers(client: FlaskClient) -> None:
+    """Pages and answers tell browsers what this site never does."""
+    for path in ("/api?age=1", "/dashboard", "/nothing"):
+        headers = client.get(path).headers
+        assert "default-src 'self'" in headers["Content-Security-Policy"]
+        assert "unsafe" not in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"

@@ -1,0 +1,114 @@
+"""The commands do what they say, and every mistake is one line with an exit code."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from sklearn.datasets import load_breast_cancer
+
+from player.cli import main
+from player.config import ENVIRONMENTS, Settings
+from player.model import store
+
+
+def run(*arguments: str) -> Result:
+    """Call `player` with *arguments*."""
+    return CliRunner().invoke(main, list(arguments))
+
+
+def test_train_makes_a_model_and_says_how_good_it_is(home: Path, settings: Settings) -> None:
+    """`player train` ends with a current model and its metrics."""
+    result = run("-e", "testing", "train")
+
+    assert result.exit_code == 0, result.output
+    assert "accuracy" in result.output
+    assert store.pointer(settings) is not None
+    assert "A model is there already" in run("-e", "testing", "train", "--if-missing").output
+
+
+def test_another_table_needs_no_other_code(home: Path, settings: Settings) -> None:
+    """`player train --data --label` learns from a table nobody wrote code for."""
+    load_breast_cancer(as_frame=True).frame.to_csv(home / "cancer.csv", index=False)
+
+    result = run("-e", "testing", "train", "--data", str(home / "cancer.csv"), "--label", "target")
+
+    assert result.exit_code == 0, result.output
+    assert "569 rows" in result.output
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("a,b\n1,2\n", "no column 'repaid'"), ("", "cannot be read"), ("x,repaid\n" + "1,1\n" * 9, "only the value")],
+)
+def test_a_table_that_cannot_be_used_keeps_the_old_model(model_settings: Settings, content: str, said: str) -> None:
+    """A bad table is refused in one line with exit code 1, and the old model stays."""
+    before = store.pointer(model_settings)
+    path = model_settings.home / "bad.csv"
+    path.write_text(content, encoding="utf-8")
+
+    result = run("-e", "testing", "train", "--data", str(path))
+
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert before == store.pointer(model_settings)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_config_shows_where_each_value_comes_from(home: Path, environment: str) -> None:
+    """`player config` prints every setting with its source, for each environment."""
+    result = run("-e", environment, "config", "--json")
+    shown = json.loads(result.output)
+
+    assert result.exit_code == 0
+    assert {"value": environment, "from": "start"} == shown["environment"]
+    assert shown["server.host"]["from"] == "config/base.toml"
+
+
+def test_config_masks_secrets(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No secret is printed, not even inside a database URL."""
+    monkeypatch.setenv("PLAYER_API_KEY", "hidden-words")
+    monkeypatch.setenv("PLAYER_DATABASE_URL", "postgresql://me:hidden-words@localhost/player")
+    result = run("config")
+
+    assert result.exit_code == 0, result.output
+    assert "hidden-words" not in result.output
+
+
+def test_doctor_names_what_is_missing(home: Path) -> None:
+    """`player doctor` exits with 1 in production without secrets, and says the fix."""
+    result = run("-e", "production", "doctor")
+
+    assert result.exit_code == 1
+    assert "set PLAYER_SIGNING_KEY" in result.output
+    assert run("-e", "development", "doctor").exit_code == 0
+
+
+def test_serve_refuses_an_unsafe_production_in_one_line(home: Path) -> None:
+    """Without secrets production does not start."""
+    result = run("-e", "production", "serve")
+
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+
+
+def test_batch_scores_a_file(model_settings: Settings, table: pd.DataFrame) -> None:
+    """`player batch` writes every row with its answer."""
+    source, target = model_settings.home / "in.csv", model_settings.home / "out.csv"
+    table.head(50).to_csv(source, index=False)
+
+    result = run("-e", "testing", "batch", str(source), str(target))
+
+    assert result.exit_code == 0, result.output
+    assert len(pd.read_csv(target)) == 50
+
+
+def test_a_wrong_environment_is_refused_in_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong PLAYER_ENV names the allowed ones and exits with 2."""
+    monkeypatch.setenv("PLAYER_ENV", "prod")
+    result = run("config")
+
+    assert result.exit_code == 2
+    assert "allowed: development, testing, acceptance, production" in result.stderr
