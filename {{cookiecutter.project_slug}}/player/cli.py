@@ -78,8 +78,8 @@ def train(
     Says what is wrong when the table cannot be learned from; the old model then stays.
     """
     from player import training
+    from player.lifecycle.records import record_model
     from player.model import store
-    from player.storage.migrations import upgrade
 
     settings = begin(context)
     if if_missing and store.pointer(settings) is not None:
@@ -92,7 +92,7 @@ def train(
     settings = settings.model_copy(update={"data": settings.data.model_copy(update=changed)})
     trained = training.train(training.read_table(data or settings.path(settings.data.train)), settings)
     manifest = store.save(trained, settings, note=f"player train on {data.name if data else settings.data.train}")
-    upgrade(settings)
+    record_model(manifest, settings)
     store.activate(manifest.version, settings)
     click.echo(f"Model {manifest.version} learned from {trained.rows:,} rows and is current in {settings.environment}.")
     for name, value in trained.metrics.items():
@@ -212,8 +212,8 @@ def monitor(context: click.Context, as_json: bool) -> None:
 
     settings = begin(context)
     rows = queries.recent(create_engine_for(settings), settings.monitoring.window_rows)
-    profile = store.current_manifest(settings).profile
-    result = report(rows, profile, settings.monitoring)
+    manifest = store.current_manifest(settings)
+    result = report(rows, manifest.profile, settings.monitoring, manifest.metrics)
     click.echo(json.dumps(result.to_dict(), indent=2) if as_json else result.to_text())
 
 
