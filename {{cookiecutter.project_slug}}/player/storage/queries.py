@@ -80,15 +80,17 @@ def forget(engine: Engine, spool: Spool, before: datetime) -> int:
 
 def with_label(rows: sa.Subquery, outer: bool) -> Select[Any]:
     """Return *rows* with the true label of each: of its labels that can be the truth, the first that was received."""
-    turn = sa.func.row_number().over(partition_by=Label.request_id, order_by=(Label.received_at, Label.id))
-    ranked = (
-        sa.select(Label.request_id, Label.label, Label.received_at.label("label_at"), turn.label("turn"))
-        .where(Label.status.in_(TRUTH), Label.request_id.in_(sa.select(rows.c.request_id)))
-        .subquery()
-    )
-    first = (rows.c.request_id == ranked.c.request_id) & (ranked.c.turn == 1)
+    first = (
+        sa.select(Label.id)
+        .where(Label.request_id == rows.c.request_id, Label.status.in_(TRUTH))
+        .order_by(Label.received_at, Label.id)
+        .limit(1)
+        .correlate(rows)
+        .scalar_subquery()
+    )  # for each row by the index; a window function over all labels made SQLite compare every row with every label
     columns = [rows.c[name] for name in COLUMNS if name in rows.c]
-    return sa.select(*columns, ranked.c.label, ranked.c.label_at).select_from(rows.join(ranked, first, isouter=outer))
+    joined = rows.join(Label, Label.id == first, isouter=outer)
+    return sa.select(*columns, Label.label, Label.received_at.label("label_at")).select_from(joined)
 
 
 def fetch(engine: Engine, query: Select[Any]) -> pd.DataFrame:

@@ -1,0 +1,145 @@
+"""The diagnosis names the cause that the game really had, and claims nothing without evidence."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from customer import world
+from player.config import Settings
+from player.features import clean, to_table
+from player.monitoring import Report, report
+from player.training import Trained
+
+START = datetime(2026, 11, 23, 7, 22, 40, tzinfo=UTC)
+
+
+def answered(trained: Trained, shift: str, rows: int = 500, seed: int = 1) -> pd.DataFrame:
+    """Return *rows* applicants of the customer's world with the model's answers and their labels."""
+    people = world.sample(np.random.default_rng(seed), rows, shift)
+    features = [
+        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        for row in people[trained.schema.names].astype("object").to_dict("records")
+    ]
+    proba = trained.pipeline.predict_proba(
+        to_table([clean(row, trained.schema)[0] for row in features], trained.schema)
+    )
+    return pd.DataFrame({
+        "request_id": [f"r{i}" for i in range(rows)],
+        "received_at": [START + timedelta(seconds=i) for i in range(rows)],
+        "model": "m1", "pred": (proba[:, 1] > 0.5).astype(int), "proba": proba[:, 1], "degraded": False,
+        "features": features, "warnings": [[]] * rows, "latency_ms": 5.0,
+        "label": people[world.LABEL].astype("object"), "label_at": START + timedelta(seconds=rows),
+    })  # fmt: skip
+
+
+def diagnose(rows: pd.DataFrame, trained: Trained, settings: Settings) -> Report:
+    """Return the report on *rows*."""
+    return report(rows, trained.profile, settings.monitoring, trained.metrics)
+
+
+CAUSES = [
+    (world.AS_TRAINED, "all well", "ok"),
+    (world.GATHERED_DIFFERENTLY, "data gathered differently", "alarm"),
+    (world.ANOTHER_POPULATION, "another population", "alarm"),
+    (world.ANOTHER_NATURE, "another nature", "alarm"),
+]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(("shift", "cause", "state"), CAUSES)
+def test_each_cause_of_the_game_is_recognised(
+    trained: Trained, settings: Settings, shift: str, cause: str, state: str, seed: int
+) -> None:
+    """From features, answers and labels alone the diagnosis finds what the customer changed."""
+    found = diagnose(answered(trained, shift, seed=seed), trained, settings).diagnosis
+
+    assert (found.cause, found.state) == (cause, state)
+
+
+def test_what_changed_is_named(trained: Trained, settings: Settings) -> None:
+    """The sentence names the unit and the category that changed, and the advice does not say to train again first."""
+    found = diagnose(answered(trained, world.GATHERED_DIFFERENTLY), trained, settings).diagnosis
+
+    assert "income is everywhere about 1/12 of what it was" in found.sentence
+    assert "housing says 'home loan' where it said 'mortgage'" in found.sentence
+    assert "player/features.py" in found.advice
+
+
+@pytest.mark.parametrize(
+    ("shift", "cause"),
+    [
+        (world.AS_TRAINED, "too few labels"),
+        (world.ANOTHER_NATURE, "too few labels"),
+        (world.ANOTHER_POPULATION, "another population"),
+        (world.GATHERED_DIFFERENTLY, "data gathered differently"),
+    ],
+)
+def test_without_labels_only_the_features_speak(trained: Trained, settings: Settings, shift: str, cause: str) -> None:
+    """Drift is seen without labels; whether the answers are right is not claimed, and another nature is not seen."""
+    found = diagnose(answered(trained, shift).assign(label=None, label_at=None), trained, settings).diagnosis
+
+    assert cause == found.cause
+    assert found.state in ("warn", "unknown")
+
+
+def test_few_rows_give_no_verdict(trained: Trained, settings: Settings) -> None:
+    """With fewer rows than a verdict needs the page says so, even where everything is wrong."""
+    found = diagnose(answered(trained, world.GATHERED_DIFFERENTLY, rows=199), trained, settings).diagnosis
+
+    assert (found.cause, found.state) == ("too few rows", "unknown")
+
+
+def test_another_population_alone_explains_its_loss(trained: Trained, settings: Settings) -> None:
+    """Weighted to the training mix the accuracy is as before, and the evidence says so."""
+    found = diagnose(answered(trained, world.ANOTHER_POPULATION, rows=1500), trained, settings).diagnosis
+
+    assert any("no sign that cases like those of training turn out differently" in note for note in found.evidence)
+
+
+def test_two_causes_at_once_are_not_hidden(trained: Trained, settings: Settings) -> None:
+    """When labels are turned round on top of another population, the evidence says that it does not explain all."""
+    rows = answered(trained, world.ANOTHER_POPULATION, rows=1500)
+    rows["label"] = (1 - rows["label"].astype(int)).astype("object")
+
+    found = diagnose(rows, trained, settings).diagnosis
+
+    assert found.cause == "another population"
+    assert any("does not explain the loss" in note for note in found.evidence)
+
+
+def test_labels_of_approved_applicants_only_are_a_caution(trained: Trained, settings: Settings) -> None:
+    """When only those get a label whom the model approved, the evidence warns about it."""
+    rows = answered(trained, world.AS_TRAINED)
+    rows.loc[rows["pred"] == 0, "label"] = None
+
+    found = diagnose(rows, trained, settings).diagnosis
+
+    assert any("says little about the others" in note for note in found.evidence)
+
+
+def test_a_renamed_column_comes_empty(trained: Trained, settings: Settings) -> None:
+    """A feature that is sent under another name is missing everywhere: gathered differently."""
+    rows = answered(trained, world.AS_TRAINED)
+    rows["features"] = rows["features"].map(lambda row: {("salary" if k == "income" else k): v for k, v in row.items()})
+
+    found = diagnose(rows, trained, settings).diagnosis
+
+    assert found.cause == "data gathered differently"
+    assert found.sentence == "income comes empty or with unknown values in 100% of the rows (3% in training)."
+
+
+def test_a_model_without_hold_out_is_held_to_its_profile(trained: Trained, settings: Settings) -> None:
+    """Without metrics the probabilities of training say what to expect."""
+    found = report(answered(trained, world.AS_TRAINED), trained.profile, settings.monitoring)
+
+    assert found.expected == pytest.approx(trained.metrics["accuracy"], abs=0.05)
+
+
+def test_fallback_answers_are_mentioned(trained: Trained, settings: Settings) -> None:
+    """A degraded answer is part of the evidence."""
+    rows = answered(trained, world.AS_TRAINED)
+    rows.loc[:9, "degraded"] = True
+
+    assert any("fallback" in note for note in diagnose(rows, trained, settings).diagnosis.evidence)
