@@ -22,7 +22,16 @@ from player.storage.writer import LabelRow, PredictionRow
 
 log = logging.getLogger(__name__)
 
-OPEN = ("api.predict", "api.live", "api.ready", "api.version", "api.openapi", "api.docs", "dashboard.static", "static")
+OPEN = (
+    "api.predict",
+    "api.live",
+    "api.ready",
+    "api.version",
+    "api.openapi",
+    "contract.show",
+    "dashboard.static",
+    "static",
+)
 MOST_LABELS = 10_000
 
 

@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException
 from player import api, dashboard
 from player.config import Settings, load_settings
 from player.controls import refuse_unsafe
+from player.dashboard import contract
 from player.errors import NotDurable
 from player.logging_config import one_line, request_id, setup_logging
 from player.model.predictor import Predictor
@@ -57,6 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_error_handler(Exception, api.handle_unexpected)
     app.register_blueprint(api.create_blueprint(settings.contract))
     app.register_blueprint(dashboard.create_blueprint())
+    app.register_blueprint(contract.create_blueprint())
     parts.start()
     log.info("ready: %s with model %s", settings.environment, parts.predictor.version)
     return app

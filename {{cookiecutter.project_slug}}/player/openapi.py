@@ -32,7 +32,7 @@ def describe_api(contract: Contract, schema: Schema | None) -> dict[str, Any]:
 def describe_feature(feature: Feature) -> dict[str, Any]:
     """Return what a feature looks like; any JSON value is accepted and repaired, so nothing is forbidden."""
     if feature.kind == "number":
-        return {"description": "a number", "examples": [round((feature.low + feature.high) / 2, 2)]}
+        return {"description": "a number", "examples": [round((feature.low + feature.high) / 2)]}
     return {"description": f"one of: {', '.join(feature.categories[:20])}", "examples": list(feature.categories[:1])}
 
 

@@ -60,6 +60,7 @@ class Supervisor:
             if self.restarting:
                 self.restarting = False
                 self.restart_in_turn()
+        self.sock.close()  # a connection that nobody will accept is better refused now than cut when we end
         for worker in self.workers:
             worker.stop.set()
         for worker in self.workers:

@@ -168,6 +168,7 @@ def test_health_version_metrics_and_contract_are_there(client: FlaskClient) -> N
     assert client.get("/version").get_json()["environment"] == "testing"
     assert "player_predictions_total" in client.get("/metrics").text
     assert "/api" in client.get("/openapi.json").get_json()["paths"]
+    assert client.get("/docs").text.count("curl http://localhost/") == 2
 
 
 def test_a_page_of_another_site_cannot_send_labels(client: FlaskClient) -> None:
