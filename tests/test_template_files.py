@@ -1,0 +1,111 @@
+"""The raw template, before anything is generated."""
+
+import ast
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from conftest import FOLDER, ROOT
+
+QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+VERBATIM = QUESTIONS["_copy_without_render"]
+RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+
+
+def files(template: Path, pattern: str = "*") -> list[Path]:
+    """Return the files below the template folder that match, sorted."""
+    return sorted(path for path in (template / FOLDER).rglob(pattern) if path.is_file())
+
+
+def test_python_parses_and_holds_no_jinja(template: Path) -> None:
+    """Every Python file is ordinary Python before rendering."""
+    for path in files(template, "*.py"):
+        text = path.read_text(encoding="utf-8")
+
+        ast.parse(text, str(path))
+        assert "cookiecutter" not in text, path
+
+
+def test_verbatim_folders_name_no_template_variable(template: Path) -> None:
+    """What is copied as it is does not wait for an answer."""
+    for folder in VERBATIM:
+        for path in (template / FOLDER / folder).rglob("*"):
+            if path.is_file():
+                assert b"cookiecutter." not in path.read_bytes(), path
+
+
+def test_data_files_parse_before_rendering(template: Path) -> None:
+    """TOML, YAML and JSON are valid in place, so that tools read their settings there."""
+    for path in files(template):
+        text = path.read_text(encoding="utf-8") if path.suffix in {".toml", ".yml", ".yaml", ".json", ".ipynb"} else ""
+        if path.suffix == ".toml":
+            tomllib.loads(text)
+        elif path.suffix in {".yml", ".yaml"}:
+            list(yaml.safe_load_all(text))
+        elif text:
+            json.loads(text)
+
+
+def test_paths_are_legal_on_windows(template: Path) -> None:
+    """Git can check out every path on Windows, also below a long folder of the user's."""
+    for path in files(template):
+        for part in path.relative_to(template).parts:
+            assert not set(part) & set('<>:"|?*\\'), path
+            assert not RESERVED.match(part), path
+            assert part == part.rstrip(". "), path
+        assert len(str(path.relative_to(template))) < 120, path
+
+
+def test_every_question_has_a_sentence() -> None:
+    """No question is asked by its bare name, and no text vanishes as markup."""
+    asked = [name for name in QUESTIONS if not name.startswith("_")]
+    prompts = QUESTIONS["__prompts__"]
+
+    assert asked == list(prompts)
+    assert len(asked) <= 6
+    for name, prompt in prompts.items():
+        sentences = prompt.values() if isinstance(prompt, dict) else [prompt]
+        assert not any(set("[]") & set(sentence) for sentence in sentences), name
+        if isinstance(prompt, dict):
+            assert set(QUESTIONS[name]) == set(prompt) - {"__prompt__"}
+
+
+@pytest.mark.parametrize("name", ["pre_gen_project.py", "post_gen_project.py"])
+def test_hooks_are_small_and_need_nothing(name: str) -> None:
+    """A hook runs in any Python: short, ASCII, nothing imported but the standard library."""
+    text = (ROOT / "hooks" / name).read_text(encoding="utf-8")
+    imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names}
+    names |= {str(node.module) for node in imports if isinstance(node, ast.ImportFrom)}
+
+    assert len(text.splitlines()) < 40
+    assert text.isascii()
+    assert names <= {"sys", "keyword"}
+    assert re.findall(r"cookiecutter\.(\w+)", text) == ["project_slug"]
+
+
+def pins(text: str) -> dict[str, str]:
+    """Return name -> version of every `name==version` in *text*."""
+    return dict(re.findall(r"\b([A-Za-z0-9][\w.-]*?)==([\w.]+)", text))
+
+
+def test_versions_agree_everywhere() -> None:
+    """One package has one version, whichever file names it."""
+    seen: dict[str, str] = {}
+    for folder in (ROOT, ROOT / FOLDER):
+        for name in ("constraints.txt", ".pre-commit-config.yaml", "Makefile"):
+            for package, version in pins((folder / name).read_text(encoding="utf-8")).items():
+                assert seen.setdefault(package, version) == version, f"{package} in {folder / name}"
+
+
+@pytest.mark.parametrize("name", ["constraints.txt", f"{FOLDER}/constraints.txt"])
+def test_constraints_hold_names_and_versions_only(name: str) -> None:
+    """No address of a package index is written down: an organisation has its own."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+
+    assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; [\w .<>=!'()-]+)?", line)] == []
