@@ -1,6 +1,5 @@
 """The routes: HTTP in, HTTP out. What happens in between is in the rooms this one calls."""
 
-import hmac
 import json
 import logging
 import time
@@ -9,12 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, jsonify, request
-from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import HTTPException, Unauthorized
 
-from player import logging_config, metrics, wire
-from player.config import Settings
-from player.errors import NotDurable
+from player import access, logging_config, metrics, wire
 from player.openapi import describe_api
 from player.parts import Parts
 from player.settings import Contract
@@ -22,16 +17,6 @@ from player.storage.writer import LabelRow, PredictionRow
 
 log = logging.getLogger(__name__)
 
-OPEN = (
-    "api.predict",
-    "api.live",
-    "api.ready",
-    "api.version",
-    "api.openapi",
-    "contract.show",
-    "dashboard.static",
-    "static",
-)
 MOST_LABELS = 10_000
 
 
@@ -72,7 +57,7 @@ def predict() -> Response:
         warnings = [*warnings, "request_id: used before with other features, this is the first answer"]
     metrics.count_prediction(row, time.perf_counter() - started)
     log.info("predicted %r proba=%.4f model=%s degraded=%s for %s in %.1f ms%s", row.pred, row.proba, row.model,
-             row.degraded, client(), 1000 * (time.perf_counter() - started), shown(row))  # fmt: skip
+             row.degraded, access.client(), 1000 * (time.perf_counter() - started), shown(row))  # fmt: skip
     return reply(asked, row, warnings)
 
 
@@ -91,7 +76,7 @@ def ask_model(asked: wire.Asked, started: float) -> PredictionRow:
         features=wire.storable(asked.features),
         warnings=[*asked.warnings, *answer.warnings],
         latency_ms=round(1000 * (time.perf_counter() - started), 3),
-        client=client(),
+        client=access.client(),
     )
 
 
@@ -119,10 +104,10 @@ def feedback() -> Response:
         abort(413, f"At most {MOST_LABELS} labels in one request.")
     now = datetime.now(UTC)
     rows = [read_label(item, contract, now) for item in items]
-    parts().quota.take(sender(), len(rows))
+    parts().quota.take(access.sender(), len(rows))
     statuses = parts().writer.put_labels(rows)
     metrics.count_labels(statuses)
-    log.info("stored %d labels from %s", len(rows), client())
+    log.info("stored %d labels from %s", len(rows), access.client())
     results = [{contract.request_id: r.request_id, "status": s} for r, s in zip(rows, statuses, strict=True)]
     return jsonify(results if isinstance(body, list) else results[0])
 
@@ -136,7 +121,7 @@ def read_label(item: Any, contract: Contract, now: datetime) -> LabelRow:
         abort(422, f"{contract.request_id!r} must be a text or an integer of at most {wire.LONGEST_ID} characters.")
     if isinstance(label, dict | list) or label is None or len(str(label)) > wire.LONGEST_ID:
         abort(422, f"{contract.label!r} must be a plain value.")
-    return LabelRow(str(uuid.uuid4()), wire.printable(str(request_id)), label, now, sender())
+    return LabelRow(str(uuid.uuid4()), wire.printable(str(request_id)), label, now, access.sender())
 
 
 def live() -> Response:
@@ -169,73 +154,6 @@ def openapi() -> Response:
     return jsonify(describe_api(parts().settings.contract, parts().predictor.schema))
 
 
-def client() -> str:
-    """Say who asks: the address of the other side."""
-    return request.remote_addr or "unknown"
-
-
-def sender() -> str:
-    """Name whose quota a label counts against."""
-    return client()
-
-
 def shown(row: PredictionRow) -> str:
     """Return the features for the log line, or nothing where values must not be seen."""
     return f" features={json.dumps(row.features)}" if parts().settings.logging.show_values else ""
-
-
-def name_request() -> None:
-    """Give the log lines of this request its id: the one it brought in X-Request-ID until a better one is known."""
-    logging_config.request_id.set(wire.printable(request.headers.get("X-Request-ID", "-")[: wire.LONGEST_ID]))
-
-
-def check_key(settings: Settings) -> None:
-    """Stop a request that needs the key and does not have it; runs before every request."""
-    if not settings.access.key_required or request.endpoint in OPEN or request.endpoint is None:
-        return
-    given = request.authorization
-    key = (given.token or given.password or "") if given else ""
-    wanted = settings.api_key.get_secret_value() if settings.api_key else ""
-    # Compared as bytes in constant time: the time of a refusal must not tell how much of a guess was right.
-    if not wanted or not hmac.compare_digest(key.encode(), wanted.encode()):
-        log.warning("refused %s for %s: no or wrong key", request.path, client())
-        raise Unauthorized("Send the key: Authorization: Bearer KEY.", www_authenticate=WWWAuthenticate("basic"))
-
-
-def check_origin() -> None:
-    """Stop a browser that another site sent here."""
-    origin = request.headers.get("Origin")
-    if request.method not in ("GET", "HEAD", "OPTIONS") and origin and origin.partition("://")[2] != request.host:
-        abort(403, "Requests from other sites are refused.")
-
-
-def problem(status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> Response:
-    """Return an error as `application/problem+json` (RFC 9457)."""
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return Response(json.dumps(body), status, headers, content_type="application/problem+json")
-
-
-def handle_http_error(error: HTTPException) -> Response:
-    """Turn Flask's own refusals (404, 405, 413, …) into problem documents."""
-    headers = {k: v for k, v in error.get_headers() if k in ("Allow", "WWW-Authenticate", "Retry-After")}
-    return problem(error.code or 500, error.name, error.description or error.name, headers)
-
-
-def handle_not_an_object(error: wire.NotAnObject) -> Response:
-    """Say what was wrong with a body that is not a JSON object."""
-    log.info("refused a body from %s: %s", client(), error)
-    return problem(400, "Bad Request", str(error))
-
-
-def handle_not_durable(error: NotDurable) -> Response:
-    """Refuse honestly what could not be stored: an answer that was not kept is worse than none."""
-    log.error("could not store a row: %s", error)
-    return problem(503, "Service Unavailable", "The answer could not be stored; ask again.", {"Retry-After": "1"})
-
-
-def handle_unexpected(error: Exception) -> Response:
-    """Log what nobody foresaw with its traceback, and tell the client nothing about it."""
-    log.exception("unexpected error in %s", request.path)
-    return problem(
-        500, "Internal Server Error", f"Unexpected error; the log has it under {logging_config.request_id.get()}."
-    )

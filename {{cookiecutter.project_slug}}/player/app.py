@@ -5,7 +5,7 @@ import logging
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from player import api, dashboard
+from player import access, api, dashboard, problems
 from player.config import Settings, load_settings
 from player.controls import refuse_unsafe
 from player.dashboard import contract
@@ -47,15 +47,15 @@ def create_app(settings: Settings | None = None) -> Flask:
         create_engine_for(settings),
     )
     app.extensions["player"] = parts
-    app.before_request(api.name_request)
-    app.before_request(lambda: api.check_key(settings))
-    app.before_request(api.check_origin)
+    app.before_request(access.name_request)
+    app.before_request(lambda: access.check_key(settings))
+    app.before_request(access.check_origin)
     app.after_request(add_headers)
-    app.register_error_handler(NotAnObject, api.handle_not_an_object)
-    app.register_error_handler(NotDurable, api.handle_not_durable)
-    app.register_error_handler(HTTPException, api.handle_http_error)
+    app.register_error_handler(NotAnObject, problems.handle_not_an_object)
+    app.register_error_handler(NotDurable, problems.handle_not_durable)
+    app.register_error_handler(HTTPException, problems.handle_http_error)
     if not settings.server.debug:
-        app.register_error_handler(Exception, api.handle_unexpected)
+        app.register_error_handler(Exception, problems.handle_unexpected)
     app.register_blueprint(api.create_blueprint(settings.contract))
     app.register_blueprint(dashboard.create_blueprint())
     app.register_blueprint(contract.create_blueprint())
