@@ -107,7 +107,6 @@ def train(
 def serve(context: click.Context, host: str | None, port: int | None, debug: bool | None) -> None:
     """Answer requests until stopped with Ctrl-C; refuses to start when the environment is not safe."""
     from player import server
-    from player.model import store
     from player.storage import migrations
 
     for name, value in (("HOST", host), ("PORT", port), ("DEBUG", debug)):
@@ -116,6 +115,8 @@ def serve(context: click.Context, host: str | None, port: int | None, debug: boo
     settings = begin(context)
     refuse_unsafe(settings)
     if settings.strict:  # where users are, nothing is made or changed on the way
+        from player.model import store
+
         store.check_current(settings)
         migrations.check(settings)
     else:

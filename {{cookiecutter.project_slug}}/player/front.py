@@ -25,8 +25,10 @@ class Front:
         self.draining = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Read one request whole and answer it, or refuse it with 408, 413 or 503."""
+        """Read one request whole and answer it, or refuse it with 400, 408, 413 or 503."""
         send = self.with_farewell(send)
+        if {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}:
+            return await refuse(send, 400, "A request says its length once: two lengths can hide a second request.")
         try:
             async with asyncio.timeout(self.server.body_timeout_seconds):
                 body = await self.read_body(scope, receive)

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
+from typing import Any
 
 from flask import Flask
 from werkzeug.serving import run_simple
 
-from player.app import create_app
 from player.config import Settings
 from player.errors import ConfigError
 from player.worker import run_worker
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 START_SECONDS = 60.0
 BACKLOG = 1024
+HEAVY = ("a2wsgi", "alembic", "flask", "pandas", "pydantic_settings", "sklearn.calibration", "sklearn.compose",
+         "sklearn.ensemble", "sklearn.impute", "sqlalchemy", "uvicorn")  # fmt: skip
 
 
 @dataclass
@@ -46,7 +48,7 @@ class Supervisor:
         """Remember what to run; nothing is started yet."""
         self.settings = settings
         self.sock = sock
-        self.context = multiprocessing.get_context("spawn")
+        self.context = process_context()
         self.workers: list[Worker] = []
         self.stopping = False
         self.restarting = False
@@ -121,6 +123,19 @@ class Supervisor:
         self.restarting = True
 
 
+def process_context() -> Any:
+    """Return how worker processes are started: forked from a process that has the heavy libraries loaded.
+
+    A new worker then answers within a second. The project's own code is not among what is loaded, so that a restart
+    in turn runs the newest one. Where processes cannot be forked (Windows) each worker loads everything itself.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(HEAVY))
+    return context
+
+
 def serve(settings: Settings) -> None:
     """Run the service until it is stopped; raises ConfigError when its port is taken."""
     if settings.server.debug:
@@ -161,6 +176,8 @@ def share_metrics(settings: Settings) -> None:
 def serve_for_coding(settings: Settings) -> None:
     """Run Flask's own server: it reloads when a file changes and shows tracebacks, but runs no code."""
     os.environ["PLAYER_ENV"] = settings.environment
+    from player.app import create_app
+
     reloaded = os.environ.get("WERKZEUG_RUN_MAIN") == "true"  # the reloader runs this command again as its child
     if not reloaded:
         listen(settings).close()  # a taken port is said in one line, as everywhere

@@ -14,7 +14,6 @@ from typing import Any
 import uvicorn
 from a2wsgi import WSGIMiddleware
 
-from player.app import create_app
 from player.config import load_settings
 from player.front import Front
 from player.settings import Settings
@@ -40,6 +39,11 @@ def run_worker(sock: socket.socket, environment: str, ready: Event, stop: Event)
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # scikit-learn warns of itself when several threads predict; each would be three lines in the log.
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.ERROR)
+    from player.app import create_app  # here, so that the process that starts the workers stays light
+
     settings = load_settings(environment)
     app = create_app(settings)
     try:

@@ -81,6 +81,14 @@ def test_a_body_that_is_too_large_is_refused(front: Front, client: Client) -> No
     assert 413 == asyncio.run(client.ask(front))
 
 
+def test_a_request_with_two_lengths_is_refused(front: Front) -> None:
+    """What one program takes for a body and another for a second request is neither."""
+    client = Client(b"0", headers=((b"content-length", b"1"), (b"transfer-encoding", b"chunked")))
+
+    assert 400 == asyncio.run(client.ask(front))
+    assert (b"connection", b"close") in client.answers[0]["headers"]
+
+
 def test_more_requests_than_can_wait_are_told_to_come_back(settings: Settings) -> None:
     """Above the limit the answer is 503 with Retry-After at once, and the others are served."""
     release = asyncio.Event()

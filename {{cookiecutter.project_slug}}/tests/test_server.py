@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import psutil
 import pytest
 from conftest import clean_environment, scratch_project
 
@@ -54,11 +55,9 @@ class Service:
         return body
 
     def workers(self) -> set[int]:
-        """Return the process ids of the workers, read from the operating system."""
-        listed = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False
-        )
-        return {int(line.split()[0]) for line in listed.stdout.splitlines() if "spawn_main" in line}
+        """Return the process ids of the workers: the children of the process they are forked from."""
+        forked = (child.children() for child in psutil.Process(self.process.pid).children())
+        return {worker.pid for workers in forked for worker in workers}
 
     def wait_until(self, condition: Any) -> None:
         """Wait until *condition* holds, for a minute at most."""
@@ -195,7 +194,11 @@ def test_stopping_answers_what_was_asked_and_stores_it(service: Service) -> None
     """SIGTERM ends the service with exit code 0, and what it answered is in the database."""
     for number in range(20):
         service.ask(f"last-{number}")
-    service.process.terminate()
+    with Load(service) as load:
+        service.wait_until(lambda: len(load.asked) > 20)
+        service.process.terminate()
+        code = service.process.wait(WAIT)
 
-    assert 0 == service.process.wait(WAIT)
+    assert 0 == code
+    assert all("ConnectionRefusedError" in failure for failure in load.failed), "nothing is cut, only refused"
     assert {f"last-{number}" for number in range(20)} <= set(stored(service.settings))
