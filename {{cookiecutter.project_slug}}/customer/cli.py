@@ -171,7 +171,7 @@ def report(result: GameResult, console: Console, output: Path, svg: Path | None,
         click.echo(json.dumps(result.to_dict()))
         return
     console.print(show.score_table(result))
-    console.print(f"Dashboard: {result.url}/dashboard\nBoard:     {output / 'board.html'}", highlight=False)
+    console.print(f"Dashboard: {result.url}/dashboard (while `player serve` runs)\nBoard:     {output / 'board.html'}", highlight=False)
 
 
 def save(path: Path, text: str) -> None:
