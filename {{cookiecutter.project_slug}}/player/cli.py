@@ -184,21 +184,23 @@ def doctor(context: click.Context, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@click.argument("target", metavar="OUTPUT", type=click.Path(path_type=Path))
+@click.option("--again", is_flag=True, help="Also what is done already.")
 @click.pass_context
-def batch(context: click.Context, source: Path, target: Path) -> None:
-    """Score the file SOURCE into the file TARGET (CSV or Parquet), as the API would answer each row."""
-    from player.lifecycle.batch import score_file
-    from player.model.predictor import Predictor
+def batch(context: click.Context, source: Path, target: Path, again: bool) -> None:
+    """Score the file or folder INPUT into OUTPUT (CSV or Parquet), as the API would answer each row.
 
-    predictor = Predictor(begin(context))
-    predictor.reload()
-    done = 0
-    for done in score_file(source, target, predictor):
-        click.echo(f"\r{done:,} rows", nl=False, err=True)
-    click.echo(err=True)
-    click.echo(f"{done:,} rows scored by {predictor.version} into {target}.")
+    A file that is done is not done again, so a run that was stopped goes on where it was.
+    """
+    from player.lifecycle.batch_run import run
+
+    result = run(source, target, begin(context), again)
+    before = f", {result.skipped} done before" if result.skipped else ""
+    click.echo(
+        f"{result.rows:,} rows in {result.files} files scored into {target}{before}; "
+        f"{result.warnings:,} rows with warnings, model {', '.join(sorted(result.models)) or 'none'}."
+    )
 
 
 @main.command()

@@ -1,13 +1,19 @@
 """A file is scored as the API would answer it, whole or not at all."""
 
+import json
+import random
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
+from filelock import FileLock
 
 from player.config import Settings
 from player.errors import DataError
-from player.lifecycle.batch import score_file
+from player.features import clean, to_table
+from player.lifecycle.batch import score
+from player.lifecycle.batch_columns import clean_batch, raw_rows
 from player.model.predictor import Predictor
 
 
@@ -28,7 +34,7 @@ def test_each_row_is_answered_as_the_api_would(
     rows = table.head(30)
     rows.to_csv(source, index=False) if kind == "csv" else rows.to_parquet(source)
 
-    assert list(score_file(source, target, predictor)) == [30]
+    assert 30 == score(source, target, predictor).rows
 
     scored = pd.read_csv(target) if kind == "csv" else pd.read_parquet(target)
     for raw, scored_row in zip(rows.to_dict("records"), scored.to_dict("records"), strict=True):
@@ -40,7 +46,7 @@ def test_each_row_is_answered_as_the_api_would(
 def test_nothing_is_rejected_silently(predictor: Predictor, tmp_path: Path) -> None:
     """A row full of nonsense gets an answer and its warnings."""
     (tmp_path / "in.csv").write_text("age,income\nforty,\n42,31000\n", encoding="utf-8")
-    list(score_file(tmp_path / "in.csv", tmp_path / "out.csv", predictor))
+    score(tmp_path / "in.csv", tmp_path / "out.csv", predictor)
     scored = pd.read_csv(tmp_path / "out.csv")
 
     assert len(scored) == 2
@@ -52,17 +58,17 @@ def test_a_run_that_breaks_leaves_no_half_file(predictor: Predictor, tmp_path: P
     (tmp_path / "in.parquet").write_bytes(b"PAR1 this is no parquet")
 
     with pytest.raises(DataError, match="cannot be read as a table"):
-        list(score_file(tmp_path / "in.parquet", tmp_path / "out.parquet", predictor))
+        score(tmp_path / "in.parquet", tmp_path / "out.parquet", predictor)
 
-    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["in.parquet"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [".out.parquet.lock", "in.parquet"]
 
 
 @pytest.mark.parametrize(
     ("source", "target", "said"),
     [
         ("nothing.csv", "out.csv", "does not exist"),
-        ("in.txt", "out.csv", "must end in .csv or .parquet"),
-        ("in.csv", "out.xlsx", "must end in .csv or .parquet"),
+        ("in.txt", "out.csv", "ends in .csv or .parquet"),
+        ("in.csv", "out.xlsx", "ends in .csv or .parquet"),
         ("in.csv", "nowhere/out.csv", "does not exist"),
     ],
 )
@@ -72,4 +78,93 @@ def test_wrong_files_are_refused(predictor: Predictor, tmp_path: Path, source: s
         (tmp_path / name).write_text("age\n42\n", encoding="utf-8")
 
     with pytest.raises(DataError, match=said):
-        list(score_file(tmp_path / source, tmp_path / target, predictor))
+        score(tmp_path / source, tmp_path / target, predictor)
+
+
+ODD = [
+    "",
+    " ",
+    "nan",
+    "12",
+    "1,5",
+    "1.234,5",
+    "-3",
+    "1e400",
+    "inf",
+    "007",
+    "yes",
+    "RENT ",
+    "rent",
+    "Mars",
+    "\u20ac 4",
+    "+5",
+    "1e3",
+]
+ODD_NUMBERS = [None, float("nan"), float("inf"), -1e300, 0.0, -5.0, 42.0, 1e9, 2.5]
+
+
+@pytest.mark.parametrize(
+    "values", [ODD, ODD_NUMBERS, [None, True, False], [None, 3, 10**18], [[1.0], [], None, [1.0, 2.0]]]
+)
+@pytest.mark.parametrize("from_csv", [False, True])
+def test_columns_are_cleaned_as_rows_are(predictor: Predictor, values: list[object], from_csv: bool) -> None:
+    """Thousands of odd rows get the same values and the same warnings at once as one by one."""
+    schema = predictor.schema
+    assert schema is not None
+    rng = random.Random(7)
+    names = [*schema.names[1:], "a_stranger"]
+    batch = pa.RecordBatch.from_pylist([{name: rng.choice(values) for name in names} for _ in range(2000)])
+
+    found, warnings = clean_batch(batch, schema, from_csv)
+
+    one_by_one = [clean(raw, schema) for raw in raw_rows(batch, schema, from_csv)]
+    pd.testing.assert_frame_equal(to_table([row for row, _ in one_by_one], schema), found)
+    assert [row_warnings for _, row_warnings in one_by_one] == [json.loads(text) for text in warnings]
+
+
+def test_a_folder_goes_on_with_what_is_not_done(predictor: Predictor, table: pd.DataFrame, tmp_path: Path) -> None:
+    """A finished file stays, a missing one is made, and the marker says that all are there."""
+    (tmp_path / "in").mkdir()
+    for name in ("a.csv", "b.csv"):
+        table.head(5).to_csv(tmp_path / "in" / name, index=False)
+
+    assert 2 == score(tmp_path / "in", tmp_path / "out", predictor).files
+    (tmp_path / "out" / "b.csv").unlink()
+    result = score(tmp_path / "in", tmp_path / "out", predictor)
+
+    assert (1, 1) == (result.files, result.skipped)
+    assert ["_SUCCESS", "a.csv", "b.csv"] == sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert 2 == score(tmp_path / "in", tmp_path / "out", predictor, again=True).files
+
+
+def test_two_runs_do_not_overlap(predictor: Predictor, table: pd.DataFrame, tmp_path: Path) -> None:
+    """A second run to the same place says so in one line."""
+    table.head(5).to_csv(tmp_path / "in.csv", index=False)
+
+    with FileLock(tmp_path / ".out.csv.lock"), pytest.raises(DataError, match="Another run is writing"):
+        score(tmp_path / "in.csv", tmp_path / "out.csv", predictor)
+
+
+def test_a_file_without_rows_gives_one_without_rows(predictor: Predictor, tmp_path: Path) -> None:
+    """Only the names of the columns come out."""
+    (tmp_path / "in.csv").write_text("age,income\n", encoding="utf-8")
+    score(tmp_path / "in.csv", tmp_path / "out.csv", predictor)
+
+    assert "age,income,pred,proba,model,degraded,warnings\n" == (tmp_path / "out.csv").read_text(encoding="utf-8")
+
+
+def test_a_model_that_cannot_take_a_table_is_asked_row_by_row(
+    predictor: Predictor, table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failing model gives each row the answer the API would give: another model's, or the most frequent label."""
+    table.head(5).to_csv(tmp_path / "in.csv", index=False)
+
+    def fail(_: pd.DataFrame) -> None:
+        raise ValueError("broken")
+
+    monkeypatch.setattr(predictor.chain.links[0].model.pipeline, "predict_proba", fail)
+    score(tmp_path / "in.csv", tmp_path / "out.csv", predictor)
+
+    scored = pd.read_csv(tmp_path / "out.csv")
+    assert ["none"] * 5 == scored["model"].tolist()
+    assert scored["degraded"].all()

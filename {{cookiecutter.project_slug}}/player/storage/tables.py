@@ -61,6 +61,22 @@ class ModelRecord(Base):
     environment: Mapped[str] = mapped_column(SafeText)
 
 
+class BatchRun(Base):
+    """One run of `player batch`; `finished_at` is empty while it works, or when it was killed."""
+
+    __tablename__ = "batch_runs"
+
+    id: Mapped[str] = mapped_column(SafeText, primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(UtcTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    source: Mapped[str] = mapped_column(SafeText)
+    target: Mapped[str] = mapped_column(SafeText)
+    rows: Mapped[int]
+    warnings: Mapped[int]
+    model: Mapped[str] = mapped_column(SafeText)
+    status: Mapped[str] = mapped_column(SafeText)
+
+
 TRUTH = ("stored", "early")  # the statuses of a label that can be the truth
 
 
