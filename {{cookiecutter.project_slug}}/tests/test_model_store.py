@@ -1,11 +1,18 @@
 """A model is kept whole, found again, and trusted only when it is ours."""
 
+import dataclasses
 import json
+import os
 import pickle
-import threading
+import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
+from conftest import clean_environment, scratch_project
+from pickles import hostile, hostile_tree
 from pydantic import SecretStr
 from sklearn.dummy import DummyClassifier
 
@@ -13,6 +20,8 @@ from player.config import Settings, load_settings
 from player.errors import ModelMissing, ModelRefused
 from player.features import clean_table
 from player.model import store
+from player.model.trial import examine, try_model
+from player.model.unpickler import names_used
 from player.training import Trained
 
 KEY = SecretStr("the-first-key-0123456789abcdefghij")
@@ -25,12 +34,36 @@ def signed(settings: Settings, key: SecretStr = KEY, environment: str = "testing
     return settings.model_copy(update={"signing_key": key, "model": model, "environment": environment})
 
 
+def with_pipeline(trained: Trained, pipeline: Any) -> Trained:
+    """Return *trained* with another *pipeline*."""
+    return dataclasses.replace(trained, pipeline=pipeline)
+
+
+@pytest.fixture(name="two_models", scope="module")
+def _two_models(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> tuple[Path, str, str]:
+    """A folder with two signed models, the first one current, and their versions."""
+    home = scratch_project(tmp_path_factory.mktemp("two") / "project")
+    with pytest.MonkeyPatch.context() as patch:
+        clean_environment(patch, home)
+        settings = signed(load_settings("testing"))
+        first = store.save(trained, settings).version
+        rows = pd.DataFrame(0, index=range(3), columns=trained.schema.names)
+        second = store.save(with_pipeline(trained, DummyClassifier().fit(rows, [0, 1, 1])), settings).version
+        store.activate(first, settings)
+    return home / "models", first, second
+
+
 @pytest.fixture(name="strict")
-def _strict(settings: Settings, trained: Trained) -> Settings:
-    """Settings that need signatures, with one signed and active model."""
-    strict = signed(settings)
-    store.activate(store.save(trained, strict).version, strict)
-    return strict
+def _strict(settings: Settings, two_models: tuple[Path, str, str]) -> Settings:
+    """Settings that need signatures, with one signed and active model and another one beside it."""
+    shutil.copytree(two_models[0], settings.home / "models", dirs_exist_ok=True)
+    return signed(settings)
+
+
+@pytest.fixture(name="other")
+def _other(two_models: tuple[Path, str, str]) -> str:
+    """The version that is not current."""
+    return two_models[2]
 
 
 def current(settings: Settings) -> str:
@@ -71,23 +104,17 @@ def test_without_a_model_nothing_is_current(settings: Settings) -> None:
         store.current_manifest(settings)
 
 
-def test_the_model_before_stays_at_hand(strict: Settings, trained: Trained) -> None:
+def test_the_model_before_stays_at_hand(strict: Settings, other: str) -> None:
     """Activating keeps the old model as the fallback, and rollback takes it back."""
     first = current(strict)
-    second = store.save(Trained(**{**vars(trained), "pipeline": dummy(trained)}), strict).version
-    pointer = store.activate(second, strict)
+    pointer = store.activate(other, strict)
 
-    assert (pointer.current, pointer.previous) == (second, first)
+    assert (pointer.current, pointer.previous) == (other, first)
 
     back = store.rollback(strict)
 
-    assert (back.current, back.previous) == (first, second)
+    assert (back.current, back.previous) == (first, other)
     assert back.serial > pointer.serial
-
-
-def dummy(trained: Trained) -> DummyClassifier:
-    """Return a fitted stand-in that answers the most frequent class."""
-    return DummyClassifier(strategy="prior").fit([[0], [1], [1]], [0, 1, 1])
 
 
 def test_rollback_needs_something_to_go_back_to(strict: Settings) -> None:
@@ -107,6 +134,7 @@ def test_rollback_needs_something_to_go_back_to(strict: Settings) -> None:
         (".sig", lambda _: b"", "is not signed"),
         (".sig", lambda _: b"0" * 64, "signature that is not ours"),
         (".sig", lambda data: data[:-1], "signature that is not ours"),
+        (".sig", lambda _: b"\xff" * 64, "signature that is not ours"),
     ],
 )
 def test_a_changed_file_is_refused(strict: Settings, ending: str, change: object, said: str) -> None:
@@ -116,6 +144,8 @@ def test_a_changed_file_is_refused(strict: Settings, ending: str, change: object
 
     with pytest.raises(ModelRefused, match=said):
         store.load(current(strict), strict)
+    with pytest.raises(ModelRefused, match=said):
+        store.activate(current(strict), strict)
 
 
 def test_a_model_signed_with_another_key_is_refused(strict: Settings) -> None:
@@ -164,39 +194,162 @@ def test_a_pointer_that_was_changed_is_refused(strict: Settings) -> None:
         store.pointer(strict)
 
 
-def test_an_unsigned_model_loads_in_development_alone(settings: Settings, trained: Trained) -> None:
-    """Without a key development works; acceptance and production refuse the same files."""
-    development = load_settings("development")
-    version = store.save(trained, development).version
-    assert store.load(version, development).manifest.version == version
+@pytest.mark.parametrize("content", ["", "{}", "[]", "1", "[" * 9_000, '{"signature": 1}', '{"signature": "\\ud800"}'])
+def test_a_pointer_that_is_no_pointer_is_refused(strict: Settings, content: str) -> None:
+    """Whatever stands in the file: a refusal, and training or activating replaces it."""
+    version = current(strict)
+    (store.folder(strict) / store.POINTER).write_text(content, encoding="utf-8")
+
+    with pytest.raises(ModelRefused):
+        store.pointer(strict)
+    assert store.activate(version, strict).previous is None
+    assert current(strict) == version
+
+
+@pytest.mark.parametrize(
+    "change", [{"classes": 1}, {"prior": []}, {"rows": "many"}, {"unknown": 1}, {"schema": {}}, {"examples": [1]}]
+)
+def test_an_unsigned_manifest_is_checked_before_it_is_used(model_settings: Settings, change: dict[str, Any]) -> None:
+    """Where unsigned models run, a manifest with wrong parts is refused in one line."""
+    path = files(model_settings, ".json")
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **change}), encoding="utf-8")
+
+    with pytest.raises(ModelRefused, match="is broken"):
+        store.load(current(model_settings), model_settings)
+
+
+def test_an_unsigned_model_loads_with_a_warning_in_development_alone(
+    model_settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Development and testing take it and say so, also when there is a key; acceptance and production refuse it."""
+    version = current(model_settings)
+    with_key = model_settings.model_copy(update={"signing_key": KEY})
+    store.verify(version, with_key)
+    assert "is not signed; testing allows that" in caplog.text
 
     production = load_settings("production")
-    store.folder(development).rename(store.folder(production))
+    store.folder(model_settings).rename(store.folder(production))
     with pytest.raises(ModelRefused, match="is not signed; production runs approved models only"):
         store.load(version, production)
 
 
-def test_a_model_that_breaks_its_trial_is_not_saved(settings: Settings, trained: Trained) -> None:
-    """A model that does not answer its own examples never becomes current."""
-    broken = Trained(**{**vars(trained), "pipeline": DummyClassifier()})
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "name",
+    ["predict is a function", "predict is an array", "NaN coefficients", "other classes", "unfitted", "no predict",
+     "other columns", "NaN answers", "no model", "nothing"],
+)  # fmt: skip
+def test_a_model_that_does_not_answer_as_it_must_fails_its_trial(trained: Trained, name: str) -> None:
+    """Good types with a hostile state: the trial says in one line what is wrong."""
+    data = pickle.dumps(hostile(trained.pipeline)[name])
+    asked = {"globals": names_used(data), "schema": trained.schema.to_dict(), "classes": trained.classes,
+             "examples": trained.examples}  # fmt: skip
 
-    with pytest.raises(ModelRefused):
-        store.save(broken, settings)
+    assert examine(pickle.dumps(trained.pipeline), {**asked, "globals": None}) == ""
+    refusal = examine(data, asked)
+    assert refusal.startswith("The model")
+    assert "\n" not in refusal
 
 
-def test_only_one_of_many_at_once_wins(strict: Settings, trained: Trained) -> None:
-    """Activating from many threads leaves one whole pointer, and every change got a number of its own."""
+def test_a_model_that_crashes_hangs_or_eats_memory_does_so_alone(settings: Settings, trained: Trained) -> None:
+    """A tree that points outside of itself, one that never ends and a pickle without bounds: refused, nothing saved."""
+    numbers = [feature.name for feature in trained.schema.features if feature.kind == "number"]
+    impatient = settings.model_copy(update={"model": settings.model.model_copy(update={"trial_seconds": 5.0})})
+    greedy = b"\x80\x05\x96" + (10**13).to_bytes(8, "little") + b"."
+    asked: dict[str, Any] = {"globals": [], "schema": {}, "classes": [], "examples": []}
+    with ThreadPoolExecutor() as pool:
+        trials: dict[str, Future[Any]] = {
+            "crashed|broke": pool.submit(
+                store.save, with_pipeline(trained, hostile_tree(numbers, 2**40)), settings),
+            "did not answer|crashed": pool.submit(
+                store.save, with_pipeline(trained, hostile_tree(numbers, 0)), impatient),
+            "broken": pool.submit(try_model, greedy, asked, settings.model),
+        }  # fmt: skip
+        for said, trial in trials.items():
+            with pytest.raises(ModelRefused, match=said):
+                trial.result()
+
+    assert not store.versions(settings)
+    assert not list(store.folder(settings).glob("*.pkl"))
+
+
+def test_a_model_is_tried_once(model_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What passed its trial when it was saved is not tried again; what differs in anything is."""
+    tried: list[Any] = []
+    monkeypatch.setattr(store, "try_model", lambda *question: tried.append(question))
+    version = current(model_settings)
+    store.load(version, model_settings)
+    assert not tried
+
+    manifest, data = store.verify(version, model_settings)
+    store.try_once(dataclasses.replace(manifest, classes=[1, 0]), data, model_settings)
+    assert len(tried) == 1
+
+
+def test_a_service_that_may_not_write_to_its_models_still_loads_them(
+    model_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The receipt of a trial is a convenience: a read-only folder is no reason not to serve."""
+
+    def refuse(path: Path, content: bytes) -> None:
+        raise PermissionError(13, "read-only")
+
+    monkeypatch.setattr(store, "write_whole", refuse)
+    monkeypatch.setattr(store, "try_model", lambda *question: None)
+    files(model_settings, ".tried").unlink()
+
+    assert store.load(current(model_settings), model_settings).manifest.rows > 0
+
+
+def test_the_same_artefact_moves_to_the_next_environment(strict: Settings) -> None:
+    """Promotion: verified here, put there with the signature of that place, loadable there, the bytes unchanged."""
     version = current(strict)
-    other = store.save(Trained(**{**vars(trained), "pipeline": dummy(trained)}), strict).version
-    serials = []
-    threads = [
-        threading.Thread(target=lambda v=v: serials.append(store.activate(v, strict).serial))
-        for v in [other, version] * 5
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    there = signed(strict, OTHER_KEY, environment="acceptance")
+    manifest, data = store.verify(version, strict)
+    store.put(manifest, data, there)
+    shutil.copy(files(strict, ".tried"), store.folder(there))  # a receipt from elsewhere counts for nothing
 
-    assert current(strict) in (version, other)
+    assert store.verify(version, there) == (manifest, data)
+    store.activate(version, there)
+    assert current(there) == version
+
+
+def test_a_write_that_is_cut_off_leaves_the_old_file(strict: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash just before the rename: the old pointer is there, whole, and nothing is left behind."""
+
+    def crash(self: Path, target: Path) -> Path:
+        raise KeyboardInterrupt
+
+    before = store.pointer(strict)
+    monkeypatch.setattr(Path, "replace", crash)
+    with pytest.raises(KeyboardInterrupt):
+        store.point_to(store.Pointer(1, "x", None), strict)
+
+    assert before == store.pointer(strict)
     assert not list(store.folder(strict).glob(".current*"))
+
+
+def test_what_a_killed_writer_left_is_swept_away(strict: Settings) -> None:
+    """Saving a model deletes half-written files of an hour ago, and nothing else."""
+    place = store.folder(strict)
+    (place / f".{current(strict)}.pkl.abc").write_bytes(b"half")
+    (place / ".current.json.new").write_bytes(b"half")
+    before = set(place.iterdir())
+    os.utime(place / f".{current(strict)}.pkl.abc", (0, 0))
+    for path in place.glob("2*"):
+        os.utime(path, (0, 0))
+
+    store.put(*store.verify(current(strict), strict), strict)
+
+    assert {place / f".{current(strict)}.pkl.abc"} == before - set(place.iterdir())
+
+
+def test_many_changes_at_once_leave_one_whole_pointer(strict: Settings, other: str) -> None:
+    """Activating from many threads: every change got a number of its own, and the last one stands."""
+    first = current(strict)
+    with ThreadPoolExecutor(10) as pool:
+        pointers = list(pool.map(lambda version: store.activate(version, strict), [other, first] * 5))
+
+    changes = {pointer.serial: pointer for pointer in pointers}
+    assert all(changes[pointer.serial] == pointer for pointer in pointers)
+    assert store.pointer(strict) == changes[max(changes)]

@@ -8,40 +8,23 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from player import training
 from player.config import Settings
-from player.errors import DataError, ModelError, ModelFailed, ModelMissing
+from player.errors import ModelError, ModelMissing, ModelRefused
 from player.features import Schema
 from player.model import store
+from player.model.chain import EVERY_MODEL, NO_MODEL, Chain
 from player.model.link import Answer, Link
+from player.model.prior import find_prior, prior_of
+from player.model.quiet import Quiet
 
 __all__ = ["Answer", "Predictor"]
 
 log = logging.getLogger(__name__)
 
-NO_MODEL = "none"
-QUIET_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Prior:
-    """The last resort: the most frequent label of training, and the probability that is answered with it."""
-
-    pred: Any = 0
-    proba: float = 0.5
-
-
-@dataclass(frozen=True)
-class Chain:
-    """Everything one answer needs; replaced as a whole, so that no answer mixes two models."""
-
-    links: tuple[Link, ...] = ()
-    prior: Prior | None = None
-    serial: int = 0
-    degraded: bool = False  # the first link is not the model that should answer
+FIRST_RETRY, LAST_RETRY = 10.0, 600.0  # seconds until a model that was refused is tried again
 
 
 class Predictor:
@@ -53,7 +36,9 @@ class Predictor:
         self.chain = Chain()
         self.reason = "no model was loaded yet"
         self.steps_down: Counter[str] = Counter()
-        self.logged: dict[str, float] = {}
+        self.quiet = Quiet(log)
+        self.counting, self.loading = threading.Lock(), threading.Lock()
+        self.retry_at, self.patience = 0.0, FIRST_RETRY
         self.stopping = threading.Event()
         self.watcher: threading.Thread | None = None
 
@@ -80,73 +65,84 @@ class Predictor:
         return self.chain.links[0].model.schema if self.chain.links else None
 
     def status(self) -> dict[str, Any]:
-        """Return model, whether it is degraded and why, and how often each step down was taken."""
-        steps = dict(self.steps_down)
-        return {"model": self.version, "degraded": bool(self.reason), "reason": self.reason, "steps_down": steps}
+        """Return model, whether it is degraded and why, and how many answers stepped over which model."""
+        trouble = self.chain.links[0].trouble if self.chain.links else ""
+        reason = self.reason or (f"model {self.version} fails: {trouble}" if trouble else "")
+        return {
+            "model": self.version, "degraded": bool(reason), "reason": reason, "steps_down": dict(self.steps_down)
+        }  # fmt: skip
 
     def answer(self, raw: Mapping[str, Any]) -> Answer:
         """Return an answer for any JSON object."""
-        return self.answer_many([raw])[0]
+        return self.chain.ask([raw], self.step_down)[0]
 
     def answer_many(self, raws: Sequence[Mapping[str, Any]]) -> list[Answer]:
-        """Return an answer for each of *raws*; all of them come from the same model where that one can."""
-        chain = self.chain
-        for place, link in enumerate(chain.links):
-            try:
-                return link.answer(raws, degraded=chain.degraded or place > 0)
-            except Exception as error:
-                self.step_down(link.version, error)
-        if len(raws) > 1:  # one bad row must not take the others with it
-            return [self.answer(raw) for raw in raws]
-        self.step_down("all models", ModelFailed("the most frequent label answers"))
-        prior = chain.prior or Prior()
-        return [Answer(prior.pred, prior.proba, NO_MODEL, True, [])]
+        """Return an answer for each of *raws*: the same as `answer` gives, in one go where the model can."""
+        return self.chain.ask(raws, self.step_down) if raws else []
 
-    def step_down(self, version: str, error: Exception) -> None:
+    def step_down(self, version: str, error: Exception, answers: int) -> None:
         """Count that *version* was stepped over; log it once a minute, not once a request."""
-        self.steps_down[version] += 1
-        kind = f"{version} {error}"
-        if time.monotonic() - self.logged.get(kind, -QUIET_SECONDS) >= QUIET_SECONDS:
-            self.logged[kind] = time.monotonic()
-            log.warning("model %s was stepped over: %s", version, error)
+        with self.counting:
+            self.steps_down[version] += answers
+        which = "every model" if version == EVERY_MODEL else f"model {version}"
+        self.quiet.say(logging.WARNING, f"{which} was stepped over: {error}")
 
     def watch(self) -> None:
-        """Reload when the pointer changed, until stopped."""
+        """Take over a new model, or try a refused one again, until stopped."""
         while not self.stopping.wait(self.settings.model.reload_seconds):
             try:
-                pointer = store.pointer(self.settings)
-                serial = pointer.serial if pointer else self.chain.serial
-                if serial > self.chain.serial:
-                    self.reload()
-                elif serial < self.chain.serial:
-                    self.complain(f"The pointer to the current model went back to change {serial}; it is ignored.")
-            except ModelError as error:
-                self.complain(str(error))
-            except Exception:
-                log.exception("looking for a new model failed")
+                self.look()
+            except Exception as error:  # this thread must not end: it is the only one that looks
+                self.complain(error)
+
+    def look(self) -> None:
+        """Take over what the pointer names when that is news, or when it was refused some time ago."""
+        pointer = self.find_pointer()
+        if pointer is None:
+            return
+        if pointer.serial > self.chain.serial or (self.chain.degraded and time.monotonic() >= self.retry_at):
+            self.take_over(pointer)
+        elif not self.chain.degraded:
+            self.reason = ""
 
     def reload(self) -> None:
         """Take over what the pointer names; what cannot be trusted is refused, and the model before serves on."""
+        pointer = self.find_pointer()
+        if pointer is not None:
+            self.take_over(pointer)
+        elif self.chain.prior is None:
+            self.chain = replace(self.chain, prior=find_prior(self.settings, ()))
+
+    def find_pointer(self) -> store.Pointer | None:
+        """Return the pointer, or None with a complaint when there is none that may be followed."""
         try:
             pointer = store.pointer(self.settings)
             if pointer is None:
                 raise ModelMissing(f"{self.settings.environment} has no model yet; run `player train`.")
-        except ModelError as error:
-            self.complain(str(error))
-            self.chain = replace(self.chain, prior=self.chain.prior or find_prior(self.settings))
-            return
-        current = self.take(pointer.current)
-        previous = self.take(pointer.previous) if pointer.previous else None
-        if current is not None:
-            links = (current, previous) if previous else (current,)
-            self.chain = Chain(links, prior_of(current.model.manifest), pointer.serial)
-            self.reason = ""
-            log.info("loaded model %s, fallback %s", current.version, previous.version if previous else "none")
-        elif self.chain.links:
-            self.chain = replace(self.chain, serial=pointer.serial)
-        else:
-            prior = prior_of(previous.model.manifest) if previous else find_prior(self.settings)
-            self.chain = Chain((previous,) if previous else (), prior, pointer.serial, degraded=True)
+            if pointer.serial < self.chain.serial:
+                raise ModelRefused(f"The pointer to the current model went back to change {pointer.serial}; "
+                                   "it is ignored.")  # fmt: skip
+        except Exception as error:
+            self.complain(error)
+            return None
+        return pointer
+
+    def take_over(self, pointer: store.Pointer) -> None:
+        """Put the models that *pointer* names into the chain, as far as they may run here."""
+        with self.loading:
+            previous = self.take(pointer.previous) if pointer.previous else None
+            current = self.take(pointer.current)  # last, so that its complaint is the one that is remembered
+            if current is not None:
+                links: tuple[Link, ...] = (current, previous) if previous else (current,)
+                self.chain = Chain(links, prior_of(current.model.manifest), pointer.serial)
+                self.reason, self.patience = "", FIRST_RETRY
+                log.info("loaded model %s, fallback %s", current.version, previous.version if previous else "none")
+                return
+            links = self.chain.links or ((previous,) if previous else ())
+            prior = self.chain.prior if self.chain.links else None
+            found = prior or find_prior(self.settings, (pointer.current, pointer.previous))
+            self.chain = Chain(links, found, pointer.serial, degraded=True)
+            self.retry_at, self.patience = time.monotonic() + self.patience, min(self.patience * 2, LAST_RETRY)
 
     def take(self, version: str) -> Link | None:
         """Return the model *version*, warm, or None with a complaint when it may not run here."""
@@ -155,33 +151,14 @@ class Predictor:
                 return link
         try:
             link = Link(store.load(version, self.settings), self.settings.model.time_budget_seconds)
-            link.warm_up()
-        except ModelError as error:
-            self.complain(str(error))
+            link.warm_up(self.settings.model.trial_seconds)
+        except Exception as error:
+            self.complain(error)
             return None
         return link
 
-    def complain(self, reason: str) -> None:
-        """Remember why something is not as it should be, and log it when that is news."""
-        if reason != self.reason:
-            log.error("%s", reason)
-        self.reason = reason
-
-
-def prior_of(manifest: store.Manifest) -> Prior:
-    """Return the most frequent label of the training data of a model."""
-    best = max(manifest.classes, key=lambda label: manifest.prior.get(str(label), 0.0))
-    shown = manifest.classes[1] if len(manifest.classes) == 2 else best
-    return Prior(best, manifest.prior.get(str(shown), 0.5))
-
-
-def find_prior(settings: Settings) -> Prior:
-    """Return the most frequent label that can be found without a model: of the training table, if there is one."""
-    try:
-        labels = training.read_labels(training.read_table(settings.path(settings.data.train)), settings.data)
-    except DataError:
-        return Prior()
-    shares = Counter(training.as_classes(labels[labels.notna()]).tolist())
-    best = max(shares, key=lambda label: shares[label])
-    shown = sorted(shares, key=str)[1] if len(shares) == 2 else best
-    return Prior(best, shares[shown] / shares.total())
+    def complain(self, error: Exception) -> None:
+        """Remember why something is not as it should be, and log it once a minute."""
+        known = isinstance(error, ModelError)
+        self.reason = str(error) if known else f"The model could not be loaded ({type(error).__name__})."
+        self.quiet.say(logging.ERROR, self.reason, error=None if known else error)

@@ -1,55 +1,48 @@
-"""How models are kept: a pickle, a manifest that describes it, a signature, and a pointer to the current one."""
+"""The models of an environment: saved as a new version, made current, loaded after every check, taken back."""
 
 import contextlib
 import hashlib
 import hmac
 import json
 import logging
-import os
 import pickle
-import tempfile
-import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-
-from filelock import FileLock
 
 from player.config import Settings
 from player.errors import ModelError, ModelMissing, ModelRefused
 from player.features import Schema
 from player.model import trust
+from player.model.files import read_once, write_whole
+from player.model.manifests import Manifest, folder, put, read_manifest, read_signed
+from player.model.pointers import POINTER, Pointer, next_serial, one_at_a_time, point_to, pointer, readable_pointer
 from player.model.trial import try_model
 from player.model.unpickler import loads, names_used
 from player.training import Trained
 
+__all__ = [
+    "POINTER",
+    "Manifest",
+    "Model",
+    "Pointer",
+    "activate",
+    "check_current",
+    "current_manifest",
+    "folder",
+    "load",
+    "point_to",
+    "pointer",
+    "put",
+    "read_manifest",
+    "rollback",
+    "save",
+    "try_once",
+    "verify",
+    "versions",
+]
+
 log = logging.getLogger(__name__)
-
-LARGEST_MANIFEST = 20_000_000
-POINTER = "current.json"
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What must be known about a model without unpickling it."""
-
-    version: str
-    created_at: str
-    sha256: str
-    size: int
-    libraries: dict[str, str]
-    globals: list[str]
-    schema: dict[str, Any]
-    classes: list[Any]
-    prior: dict[str, float]
-    profile: dict[str, Any]
-    metrics: dict[str, float]
-    rows: int
-    examples: list[dict[str, Any]] = field(repr=False)
-    parent: str | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,24 +54,11 @@ class Model:
     schema: Schema
 
 
-@dataclass(frozen=True)
-class Pointer:
-    """Which model is current, and which one was before; *serial* grows with each change."""
-
-    serial: int
-    current: str
-    previous: str | None
-
-
-def folder(settings: Settings) -> Path:
-    """Return the folder that holds the models of this environment."""
-    return settings.path(settings.model.folder) / settings.environment
-
-
 def save(trained: Trained, settings: Settings, note: str = "") -> Manifest:
     """Write *trained* as a new version, signed when there is a key, and return its manifest; it is not current yet.
 
-    Raises ModelRefused when the model could not be loaded again or does not answer its own examples.
+    Raises ModelRefused, and writes nothing, when the model could not be loaded again or does not answer its own
+    examples.
     """
     data = pickle.dumps(trained.pipeline, protocol=5)
     now, sha256 = datetime.now(UTC), hashlib.sha256(data).hexdigest()
@@ -100,34 +80,27 @@ def save(trained: Trained, settings: Settings, note: str = "") -> Manifest:
         parent=active.current if active else None,
         note=note,
     )
-    put(manifest, data, settings)
     try_once(manifest, data, settings)
+    put(manifest, data, settings)
     return manifest
 
 
 def try_once(manifest: Manifest, data: bytes, settings: Settings) -> None:
-    """Try the model in a process of its own, unless these bytes passed here before; raises ModelRefused.
+    """Try the model in a process of its own, unless just this one passed here before; raises ModelRefused.
 
     A receipt, signed like a model, saves every worker and every restart the seconds of a trial.
     """
     path = folder(settings) / f"{manifest.version}.tried"
-    passed = f"{manifest.sha256} {trust.versions()}".encode()
+    described = json.dumps([asdict(manifest), trust.versions()], sort_keys=True).encode()
+    passed = hashlib.sha256(described).hexdigest().encode()
     receipt = passed + b"\n" + trust.sign(passed, settings).encode()
-    with contextlib.suppress(ModelMissing):
-        if hmac.compare_digest(trust.read_once(path, 10_000), receipt):
+    with contextlib.suppress(ModelError):
+        if hmac.compare_digest(read_once(path, 10_000), receipt):
             return
     try_model(data, asdict(manifest), settings.model)
-    write_whole(path, receipt)
-
-
-def put(manifest: Manifest, data: bytes, settings: Settings) -> None:
-    """Write the files of one version, signed for this environment; the manifest last, so that it is never alone."""
-    place = folder(settings)
-    place.mkdir(parents=True, exist_ok=True)
-    described = json.dumps(asdict(manifest), indent=1, sort_keys=True).encode()
-    write_whole(place / f"{manifest.version}.pkl", data)
-    write_whole(place / f"{manifest.version}.sig", trust.sign(described, settings).encode())
-    write_whole(place / f"{manifest.version}.json", described)
+    with contextlib.suppress(OSError):  # a service may not write to its models: then each start tries again
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, receipt)
 
 
 def load(version: str, settings: Settings) -> Model:
@@ -137,50 +110,35 @@ def load(version: str, settings: Settings) -> Model:
     process of its own before it is unpickled here.
     """
     manifest, data = verify(version, settings)
-    try_once(manifest, data, settings)
-    return Model(loads(data, manifest.globals), manifest, Schema.from_dict(manifest.schema))
+    try:
+        schema = Schema.from_dict(manifest.schema)
+    except (KeyError, TypeError, ValueError):
+        raise ModelRefused(f"The manifest of model {version} is broken.") from None
+    try:
+        try_once(manifest, data, settings)
+        return Model(loads(data, manifest.globals), manifest, schema)
+    except ModelRefused as refusal:
+        raise ModelRefused(f"Model {version} is refused: {refusal}") from None
 
 
 def verify(version: str, settings: Settings) -> tuple[Manifest, bytes]:
     """Return manifest and pickle of *version*, checked but not unpickled; raises ModelMissing or ModelRefused."""
     name = f"Model {version}"
-    manifest = read_manifest(version, settings)
-    if settings.model.allow_unsigned and not settings.signing_key:
+    manifest, signed = read_signed(version, settings)
+    if not signed:
         log.warning("%s is not signed; %s allows that", name, settings.environment)
-    data = trust.read_once(folder(settings) / f"{version}.pkl", settings.model.max_bytes)
+    data = read_once(folder(settings) / f"{version}.pkl", settings.model.max_bytes)
     trust.check_hash(data, manifest.sha256, name)
     trust.check_versions(manifest.libraries, settings, name)
     return manifest, data
 
 
-def read_manifest(version: str, settings: Settings) -> Manifest:
-    """Return the manifest of *version*; raises ModelMissing, or ModelRefused when it is not signed as it must be."""
-    if not version or set(version) - set("0123456789abcdefghijklmnopqrstuvwxyz-"):
-        raise ModelRefused(f"{version!a} is not the name of a model version.")
-    described = signed_content(folder(settings) / f"{version}.json", settings, f"Model {version}")
-    try:
-        manifest = Manifest(**json.loads(described))
-    except (ValueError, TypeError):
-        raise ModelRefused(f"The manifest of model {version} is broken.") from None
-    if manifest.version != version:
-        raise ModelRefused(f"The manifest of model {version} describes {manifest.version!a}.")
-    return manifest
-
-
-def signed_content(path: Path, settings: Settings, name: str) -> bytes:
-    """Return the content of *path* after checking the signature in the .sig file beside it."""
-    content = trust.read_once(path, LARGEST_MANIFEST)
-    try:
-        signature = trust.read_once(path.with_suffix(".sig"), 1000).decode("ascii", "replace")
-    except ModelMissing:
-        signature = ""
-    trust.check_signature(content, signature, settings, name)
-    return content
-
-
 def activate(version: str, settings: Settings) -> Pointer:
-    """Make *version* the current model, the one before it the fallback; both appear at once or not at all."""
-    read_manifest(version, settings)
+    """Make *version* the current model, the one before it the fallback; both appear at once or not at all.
+
+    Raises ModelMissing or ModelRefused, and changes nothing, when its files are not what they must be.
+    """
+    verify(version, settings)
     with one_at_a_time(settings):
         old = readable_pointer(settings)
         if old and old.current == version:
@@ -200,49 +158,6 @@ def rollback(settings: Settings) -> Pointer:
         new = Pointer(next_serial(old), old.previous, old.current)
         point_to(new, settings)
     return new
-
-
-def pointer(settings: Settings) -> Pointer | None:
-    """Return which model is current, None when there is none yet; raises ModelRefused when the pointer is not ours."""
-    try:
-        content = trust.read_once(folder(settings) / POINTER, 10_000)
-    except ModelMissing:
-        return None
-    try:
-        found = json.loads(content)
-        signature = found.pop("signature")
-        trust.check_signature(described(found), signature, settings, "The pointer to the current model")
-        return Pointer(**found)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise ModelRefused(
-            f"{folder(settings) / POINTER} is broken; `player rollback` or `player train` mend it."
-        ) from None
-
-
-def readable_pointer(settings: Settings) -> Pointer | None:
-    """Return the pointer, or None also when it is not ours: what replaces it needs not believe it."""
-    try:
-        return pointer(settings)
-    except ModelRefused as refusal:
-        log.warning("%s It will be replaced.", refusal)
-        return None
-
-
-def next_serial(old: Pointer | None) -> int:
-    """Return a number higher than any before: the time, so that it grows also where the old pointer was lost."""
-    return max(int(time.time()), old.serial + 1 if old else 0)
-
-
-def point_to(new: Pointer, settings: Settings) -> None:
-    """Write the pointer *new*, signed, in one step."""
-    plain = asdict(new)
-    signed = {**plain, "signature": trust.sign(described(plain), settings)}
-    write_whole(folder(settings) / POINTER, json.dumps(signed, indent=1).encode())
-
-
-def described(plain: dict[str, Any]) -> bytes:
-    """Return *plain* as the bytes that are signed."""
-    return json.dumps(plain, sort_keys=True).encode()
 
 
 def current_manifest(settings: Settings) -> Manifest:
@@ -265,32 +180,3 @@ def versions(settings: Settings) -> list[Manifest]:
         with contextlib.suppress(ModelError):
             found.append(read_manifest(path.stem, settings))
     return found
-
-
-@contextlib.contextmanager
-def one_at_a_time(settings: Settings) -> Iterator[None]:
-    """Hold the lock under which the pointer changes."""
-    place = folder(settings)
-    place.mkdir(parents=True, exist_ok=True)
-    with FileLock(place / ".lock"):
-        yield
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write *content* to *path* so that it is there whole, also after a power cut, or not at all."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    if os.name == "posix":
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)

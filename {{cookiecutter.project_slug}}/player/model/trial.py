@@ -1,5 +1,6 @@
 """Tries a model in a process of its own before it is let in: there it may crash, hang or eat memory alone."""
 
+import contextlib
 import json
 import math
 import os
@@ -20,7 +21,7 @@ def try_model(data: bytes, manifest: Mapping[str, Any], limits: ModelSettings) -
     *manifest* gives what is needed: globals, schema, classes and examples.
     """
     needed = {name: manifest[name] for name in ("globals", "schema", "classes", "examples")}
-    message = json.dumps({**needed, "memory_mb": limits.trial_memory_mb}).encode() + b"\n" + data
+    asked = {**needed, "memory_mb": limits.trial_memory_mb, "seconds": math.ceil(limits.trial_seconds)}
     command = [sys.executable, "-m", "player.model.trial"]
     # The child gets no secrets, and finds the packages where this process finds them.
     keep = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "HOME", "LD_LIBRARY_PATH")
@@ -28,22 +29,43 @@ def try_model(data: bytes, manifest: Mapping[str, Any], limits: ModelSettings) -
     environment |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
     try:
         child = subprocess.run(  # noqa: S603 - our own interpreter and module
-            command, input=message, capture_output=True, timeout=limits.trial_seconds, check=False, env=environment
+            command,
+            input=json.dumps(asked).encode() + b"\n" + data,
+            capture_output=True,
+            timeout=limits.trial_seconds,
+            check=False,
+            env=environment,
         )
     except subprocess.TimeoutExpired:
         raise ModelRefused(f"The model did not answer its trial within {limits.trial_seconds:g} s.") from None
+    except OSError as error:
+        raise ModelRefused(f"The model's trial could not be started ({error.strerror}).") from None
     if child.returncode < 0:
         raise ModelRefused(f"The model crashed in its trial (signal {-child.returncode}).")
     if child.returncode != 0:
         said = child.stdout.decode("utf-8", "replace").strip().splitlines()
-        raise ModelRefused(said[-1] if said else "The model broke its trial.")
+        raise ModelRefused(said[-1][:400] if said else "The model broke its trial.")
+
+
+def examine(data: bytes, asked: Mapping[str, Any]) -> str:
+    """Return "" when the pickle *data* answers its examples as its manifest says, else one line that says why not."""
+    try:
+        pipeline = loads(data, asked["globals"])
+        check_answers(pipeline, Schema.from_dict(asked["schema"]), asked["classes"], asked["examples"])
+    except ModelError as refusal:
+        return str(refusal)
+    except BaseException as error:  # whatever the model does, it does it here
+        return f"The model failed its trial ({type(error).__name__}: {ascii(str(error))[1:-1][:200]})."
+    return ""
 
 
 def check_answers(pipeline: Any, schema: Schema, classes: list[Any], examples: list[dict[str, Any]]) -> None:
     """Raise ModelRefused unless *pipeline* gives each example known classes with finite probabilities."""
     known = [value.item() if hasattr(value, "item") else value for value in getattr(pipeline, "classes_", [])]
-    if known != classes:
+    if not classes or known != classes:
         raise ModelRefused("The model's classes are not those of its manifest.")
+    if not examples:
+        raise ModelRefused("The manifest has no examples to try the model on.")
     proba = pipeline.predict_proba(to_table(examples, schema))
     if proba.shape != (len(examples), len(classes)):
         raise ModelRefused(f"The model answered with shape {proba.shape}, not ({len(examples)}, {len(classes)}).")
@@ -51,30 +73,28 @@ def check_answers(pipeline: Any, schema: Schema, classes: list[Any], examples: l
         raise ModelRefused("The model answered with something that is no probability.")
 
 
-def limit_memory(megabytes: int) -> None:
-    """Let this process have *megabytes* at most, where the system can enforce that."""
+def limit(megabytes: int, seconds: int) -> None:
+    """Let this process have *megabytes* and *seconds* of processor at most, where the system can enforce that.
+
+    The processor time ends a child whose parent was killed and can no longer stop it.
+    """
     try:
         import resource
     except ImportError:  # Windows
         return
-    resource.setrlimit(resource.RLIMIT_AS, (megabytes * 2**20, megabytes * 2**20))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    size = megabytes * 2**20
+    for kind, most in ((resource.RLIMIT_AS, size), (resource.RLIMIT_CPU, seconds + 1), (resource.RLIMIT_CORE, 0)):
+        with contextlib.suppress(ValueError, OSError):  # macOS, or a stricter limit that is already set
+            resource.setrlimit(kind, (most, most))
 
 
 def main() -> int:
     """Read manifest and pickle from standard input; return 0 when the model works, else say why not."""
-    header = json.loads(sys.stdin.buffer.readline())
-    limit_memory(header["memory_mb"])
-    try:
-        pipeline = loads(sys.stdin.buffer.read(), header["globals"])
-        check_answers(pipeline, Schema.from_dict(header["schema"]), header["classes"], header["examples"])
-    except ModelError as refusal:
-        print(refusal)
-        return 1
-    except BaseException as error:  # whatever the model does, it does it here
-        print(f"The model failed its trial ({type(error).__name__}).")
-        return 1
-    return 0
+    asked = json.loads(sys.stdin.buffer.readline())
+    limit(asked["memory_mb"], asked["seconds"])
+    refusal = examine(sys.stdin.buffer.read(), asked)
+    print(refusal)
+    return 1 if refusal else 0
 
 
 if __name__ == "__main__":

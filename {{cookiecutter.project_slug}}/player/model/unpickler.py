@@ -1,177 +1,98 @@
-"""Which names a model's pickle may use. A pickle is a program; this is the list of what it may call.
+"""Reads a model's pickle without running what it does not know: the second lock, behind the signature.
 
-It is a list of what is good, because lists of what is bad are always too short. It is the second lock: in acceptance
-and production the first one is the signature.
+A pickle is a list of small orders: fetch a name, call it, fill what came out. Names are checked against
+`player.model.allowed`; called is only what was fetched by such a name; filled is only what such a call has made.
 """
 
-import importlib
 import io
 import pickle
-import types
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from player.errors import ModelRefused
+from player.model.allowed import allowed
 
-SCALARS = [
-    "float64",
-    "float32",
-    "float16",
-    "int64",
-    "int32",
-    "int16",
-    "int8",
-    "uint64",
-    "uint32",
-    "uint16",
-    "uint8",
-    "bool",
-    "bool_",
-    "str_",
-    "bytes_",
-    "object_",
-]
-EXACT: dict[str, frozenset[str]] = {
-    "builtins": frozenset(
-        [
-            "set",
-            "frozenset",
-            "list",
-            "dict",
-            "tuple",
-            "slice",
-            "complex",
-            "bytearray",
-            "bytes",
-            "range",
-            "object",
-            "int",
-            "float",
-            "bool",
-            "str",
-        ]
-    ),
-    "collections": frozenset(["OrderedDict", "defaultdict"]),
-    "copyreg": frozenset(["_reconstructor"]),
-    "_codecs": frozenset(["encode"]),
-    "numpy": frozenset(["ndarray", "dtype", *SCALARS]),
-    "numpy._core.multiarray": frozenset(["_reconstruct", "scalar"]),
-    "numpy._core.numeric": frozenset(["_frombuffer"]),
-    "numpy.random._pickle": frozenset(["__generator_ctor", "__bit_generator_ctor", "__randomstate_ctor"]),
-    "numpy.random._mt19937": frozenset(["MT19937"]),
-    "numpy.random._pcg64": frozenset(["PCG64"]),
-    "numpy.random.bit_generator": frozenset(["SeedSequence", "__pyx_unpickle_SeedSequence"]),
-    "sklearn.feature_selection._univariate_selection": frozenset(["f_classif", "chi2"]),
-    "sklearn.feature_selection._mutual_info": frozenset(["mutual_info_classif"]),
-    "scipy.sparse._csr": frozenset(["csr_matrix", "csr_array"]),
-    "scipy.sparse._csc": frozenset(["csc_matrix", "csc_array"]),
-    "sklearn.utils._bunch": frozenset(["Bunch"]),
-    "sklearn.metrics._dist_metrics": frozenset(
-        ["newObj", "EuclideanDistance64", "ManhattanDistance64", "MinkowskiDistance64", "ChebyshevDistance64"]
-    ),
-}
-PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # how protocols 0 to 2 name two of them
-# In these packages of scikit-learn every class is a model or a part of one.
-MODELS = frozenset(
-    [
-        "_loss",
-        "calibration",
-        "cluster",
-        "compose",
-        "cross_decomposition",
-        "decomposition",
-        "discriminant_analysis",
-        "dummy",
-        "ensemble",
-        "feature_extraction",
-        "feature_selection",
-        "frozen",
-        "gaussian_process",
-        "impute",
-        "isotonic",
-        "kernel_approximation",
-        "kernel_ridge",
-        "linear_model",
-        "mixture",
-        "model_selection",
-        "multiclass",
-        "multioutput",
-        "naive_bayes",
-        "neighbors",
-        "neural_network",
-        "pipeline",
-        "preprocessing",
-        "random_projection",
-        "semi_supervised",
-        "svm",
-        "tree",
-    ]
-)
-OWN_FUNCTIONS = "player.features"  # for a FunctionTransformer
-OWN_CLASSES = ("player.features", "player.training")
+PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # how protocols 0 to 2 name two modules
+NEVER_NEEDED = (pickle.INST, pickle.OBJ, pickle.EXT1, pickle.EXT2, pickle.EXT4)  # Python 3 does not write these
 
 
-class AllowList(pickle.Unpickler):
-    """An unpickler that resolves the good names and refuses all others before anything runs."""
+class AllowList(pickle._Unpickler):
+    """An unpickler that resolves and calls the good names and refuses all others before anything runs.
+
+    It is the one that Python has in Python: slower than the one in C (milliseconds for a model), but the orders can
+    be checked one by one, and its memo cannot be made to fill the memory.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = pickle._Unpickler.dispatch.copy()
+    stack: list[Any]
 
     def __init__(self, data: bytes, listed: Iterable[str] | None = None) -> None:
         """Read *data*; *listed* are the names the manifest says the pickle uses, None when there is no manifest."""
         super().__init__(io.BytesIO(data))
         self.listed = None if listed is None else frozenset(listed)
         self.used: set[str] = set()
+        self.fetched: dict[int, Any] = {}  # by id(); the object is kept, so that its id stays its own
 
     def find_class(self, module: str, name: str) -> Any:
         """Return the object *module*.*name*; raises ModelRefused when a model does not need it."""
         module = PYTHON_2.get(module, module)
         if self.listed is not None and f"{module}.{name}" not in self.listed:
-            raise ModelRefused(f"The pickle uses {module}.{name}, which its manifest does not list.")
-        if "." not in name and (found := allowed(module, name)) is not None:
-            self.used.add(f"{module}.{name}")
-            return found
-        raise ModelRefused(f"The pickle uses {module!a}.{name!a}, which no model needs; it was not loaded.")
+            raise ModelRefused(f"The pickle uses {shown(module, name)}, which its manifest does not list.")
+        found = None if "." in name else allowed(module, name)
+        if found is None:
+            raise ModelRefused(f"The pickle uses {shown(module, name)}, which no model needs; it was not loaded.")
+        self.used.add(f"{module}.{name}")
+        self.fetched[id(found)] = found
+        return found
 
     def persistent_load(self, pid: Any) -> Any:
         """Refuse references to objects outside the pickle."""
         raise ModelRefused("The pickle refers to objects outside itself; it was not loaded.")
 
+    def check_call(self, called: Any) -> None:
+        """Refuse to call anything but what was fetched by its name: an object may do more than its class."""
+        if id(called) not in self.fetched:
+            raise ModelRefused(f"The pickle calls a {type(called).__name__}, which no model does; it was not loaded.")
 
-def allowed(module: str, name: str) -> Any:
-    """Return the object when it is on the list, else None. Imports only modules the list names."""
-    if name in EXACT.get(module, ()):
-        return getattr(importlib.import_module(module), name, None)
-    package = module.split(".")
-    if package[0] == "sklearn" and len(package) > 1 and package[1] in MODELS and "tests" not in package:
-        return part_of_a_model(module, name)
-    if module in OWN_CLASSES:
-        return own(module, name)
-    return None
+    def load_reduce(self) -> None:
+        """Call a function, after checking it."""
+        self.check_call(self.stack[-2])
+        super().load_reduce()  # type: ignore[misc]
+
+    def load_newobj(self) -> None:
+        """Make an object of a class, after checking the class."""
+        self.check_call(self.stack[-2])
+        super().load_newobj()  # type: ignore[misc]
+
+    def load_newobj_ex(self) -> None:
+        """Make an object of a class with named arguments, after checking the class."""
+        self.check_call(self.stack[-3])
+        super().load_newobj_ex()  # type: ignore[misc]
+
+    def load_build(self) -> None:
+        """Fill an object, unless it is a class or function that others use too, or the state replaces its methods."""
+        state, filled = self.stack[-1], self.stack[-2]
+        parts = state if isinstance(state, tuple) else (state,)
+        if isinstance(filled, type) or id(filled) in self.fetched:
+            raise ModelRefused("The pickle changes a class or a function, which no model does; it was not loaded.")
+        if any(isinstance(part, dict) and any(str(key).startswith("__") for key in part) for part in parts):
+            raise ModelRefused("The pickle replaces a special method, which no model does; it was not loaded.")
+        super().load_build()  # type: ignore[misc]
+
+    def load_never_needed(self) -> None:
+        """Refuse the orders that no pickle of our time has."""
+        raise ModelRefused("The pickle uses an order that Python 3 does not write; it was not loaded.")
+
+    dispatch[pickle.REDUCE[0]] = load_reduce
+    dispatch[pickle.NEWOBJ[0]] = load_newobj
+    dispatch[pickle.NEWOBJ_EX[0]] = load_newobj_ex
+    dispatch[pickle.BUILD[0]] = load_build
+    dispatch.update(dict.fromkeys((order[0] for order in NEVER_NEEDED), load_never_needed))
 
 
-def part_of_a_model(module: str, name: str) -> Any:
-    """Return a class that scikit-learn itself defines there, or a maker of its compiled classes; else None."""
-    found = look_up(module, name)
-    if isinstance(found, type):
-        return found if found.__module__.startswith("sklearn.") else None
-    compiled = name.startswith("__pyx_unpickle_") or name == "newObj"
-    return found if compiled and callable(found) else None
-
-
-def own(module: str, name: str) -> Any:
-    """Return a transformer or function that this project defines there, not one it merely imported; else None."""
-    found = look_up(module, name)
-    if getattr(found, "__module__", None) != module:
-        return None
-    if isinstance(found, type):
-        return found
-    return found if module == OWN_FUNCTIONS and isinstance(found, types.FunctionType) else None
-
-
-def look_up(module: str, name: str) -> Any:
-    """Return what *module* has under *name*, or None."""
-    try:
-        return getattr(importlib.import_module(module), name, None)
-    except ImportError:
-        return None
+def shown(module: str, name: str) -> str:
+    """Return a name from a pickle so that it can be printed: short, ASCII, on one line."""
+    return ascii(f"{module[:80]}.{name[:80]}")[1:-1]
 
 
 def loads(data: bytes, listed: Iterable[str] | None = None) -> Any:
