@@ -31,7 +31,10 @@ RENDERED = {
     "output/.gitkeep",
     "pyproject.toml",
     "server/README.md",
+    "server/crontab",
     "server/logrotate.conf",
+    "server/player-retrain.service",
+    "server/player-retrain.timer",
     "server/player.service",
     "tox.ini",
 }

@@ -171,7 +171,8 @@ def report(result: GameResult, console: Console, output: Path, svg: Path | None,
         click.echo(json.dumps(result.to_dict()))
         return
     console.print(show.score_table(result))
-    console.print(f"Dashboard: {result.url}/dashboard (while `player serve` runs)\nBoard:     {output / 'board.html'}", highlight=False)
+    console.print(f"Dashboard: {result.url}/dashboard (while `player serve` runs)", highlight=False)
+    console.print(f"Board:     {output / 'board.html'}", highlight=False)
 
 
 def save(path: Path, text: str) -> None:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from player.config import ENVIRONMENTS, SECRETS, Settings, load_settings, origin, read_layers
 from player.controls import CONTROLS, refuse_unsafe, unmet
 from player.errors import PlayerError
+from player.lifecycle import commands
 
 log = logging.getLogger(__name__)
 
@@ -55,15 +56,6 @@ def main(context: click.Context, environment: str | None) -> None:
     context.obj = environment
 
 
-def begin(context: click.Context) -> Settings:
-    """Return the settings of the chosen environment, logging set up."""
-    from player.logging_config import setup_logging
-
-    settings = load_settings(context.obj)
-    setup_logging(settings)
-    return settings
-
-
 @main.command()
 @click.option("--data", type=click.Path(path_type=Path), help="Another table (CSV or Parquet).")
 @click.option("--label", help="Its label column.")
@@ -81,7 +73,7 @@ def train(
     from player.lifecycle.records import record_model
     from player.model import store
 
-    settings = begin(context)
+    settings = commands.begin(context)
     if if_missing and store.pointer(settings) is not None:
         click.echo("A model is there already.")
         return
@@ -112,7 +104,7 @@ def serve(context: click.Context, host: str | None, port: int | None, debug: boo
     for name, value in (("HOST", host), ("PORT", port), ("DEBUG", debug)):
         if value is not None:  # as a variable, so that the worker processes see it too
             os.environ[f"PLAYER_SERVER__{name}"] = str(value).lower()
-    settings = begin(context)
+    settings = commands.begin(context)
     refuse_unsafe(settings)
     if settings.strict:  # where users are, nothing is made or changed on the way
         from player.model import store
@@ -195,7 +187,7 @@ def batch(context: click.Context, source: Path, target: Path, again: bool) -> No
     """
     from player.lifecycle.batch_run import run
 
-    result = run(source, target, begin(context), again)
+    result = run(source, target, commands.begin(context), again)
     before = f", {result.skipped} done before" if result.skipped else ""
     click.echo(
         f"{result.rows:,} rows in {result.files} files scored into {target}{before}; "
@@ -213,7 +205,7 @@ def monitor(context: click.Context, as_json: bool) -> None:
     from player.storage import queries
     from player.storage.tables import create_engine_for
 
-    settings = begin(context)
+    settings = commands.begin(context)
     rows = queries.recent(create_engine_for(settings), settings.monitoring.window_rows)
     manifest = store.current_manifest(settings)
     result = report(rows, manifest.profile, settings.monitoring, manifest.metrics)
@@ -231,10 +223,13 @@ def upgrade(context: click.Context) -> None:
     """Bring the tables of the database to the newest form."""
     from player.storage.migrations import upgrade as upgrade_tables
 
-    settings = begin(context)
+    settings = commands.begin(context)
     upgrade_tables(settings)
     click.echo(f"The {settings.environment} database is up to date.")
 
+
+for command in (commands.retrain, commands.replay, commands.schedule):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()
