@@ -151,7 +151,8 @@ def show_metrics() -> Response:
 
 def openapi() -> Response:
     """Return the contract as an OpenAPI 3.1 document."""
-    return jsonify(describe_api(parts().settings.contract, parts().predictor.schema))
+    settings = parts().settings
+    return jsonify(describe_api(settings.contract, parts().predictor.schema, settings.access.key_required))
 
 
 def shown(row: PredictionRow) -> str:

@@ -11,15 +11,18 @@ PROBLEM = {"description": "problem", "content": {"application/problem+json": {"s
 REFUSALS = {str(status): PROBLEM for status in (400, 401, 403, 413, 415, 422, 429, 503)}
 
 
-def describe_api(contract: Contract, schema: Schema | None) -> dict[str, Any]:
-    """Return the document: paths, bodies and answers under the names of *contract*, features of *schema*."""
+def describe_api(contract: Contract, schema: Schema | None, key_required: bool = False) -> dict[str, Any]:
+    """Return the document: paths, bodies and answers under the names of *contract*, features of *schema*.
+
+    *key_required*: labels need the key.
+    """
     features = {f.name: describe_feature(f) for f in schema.features} if schema else {}
     return {
         "openapi": "3.1.0",
         "info": {"title": "player", "version": "1", "description": "Predictions, labels and health of one model."},
         "paths": {
             contract.predict: describe_predict(contract, features),
-            contract.feedback: {"post": describe_feedback(contract)},
+            contract.feedback: {"post": describe_feedback(contract, key_required)},
             "/health/live": {"get": operation("Whether the process runs")},
             "/health/ready": {"get": operation("Whether answers are given and kept")},
             "/version": {"get": operation("Model, project and environment")},
@@ -38,9 +41,10 @@ def describe_feature(feature: Feature) -> dict[str, Any]:
 
 def describe_predict(contract: Contract, features: dict[str, Any]) -> dict[str, Any]:
     """Return the two ways to ask for a prediction."""
-    request_id = {"type": ["string", "integer"], "description": "made when absent"}
+    request_id = {"description": "a text or an integer; made when it is absent or neither", "examples": ["a-1", 7]}
     envelope = {"type": "object", "properties": {contract.request_id: request_id}}
-    asked: dict[str, Any] = {"type": "object", "properties": features}
+    # No type: what is no object is repaired as well, with a warning.
+    asked: dict[str, Any] = {"description": "an object", "properties": features}
     if contract.features:
         envelope["properties"] |= {contract.features: asked}  # type: ignore[operator]
     else:
@@ -64,8 +68,8 @@ def describe_predict(contract: Contract, features: dict[str, Any]) -> dict[str, 
     return {"post": post, "get": get}
 
 
-def describe_feedback(contract: Contract) -> dict[str, Any]:
-    """Return how labels are brought."""
+def describe_feedback(contract: Contract, key_required: bool) -> dict[str, Any]:
+    """Return how labels are brought, with the key where it is required."""
     item = {
         "type": "object",
         "required": [contract.request_id, contract.label],
@@ -79,7 +83,7 @@ def describe_feedback(contract: Contract) -> dict[str, Any]:
         "required": True,
         "content": {JSON: {"schema": {"anyOf": [item, {"type": "array", "items": item}]}}},
     }
-    post["security"] = [{"key": []}]
+    post["security"] = [{"key": []}] if key_required else []
     return post
 
 
