@@ -33,6 +33,8 @@ RENDERED = {
     "server/README.md",
     "server/crontab",
     "server/logrotate.conf",
+    "server/player-batch.service",
+    "server/player-batch.timer",
     "server/player-retrain.service",
     "server/player-retrain.timer",
     "server/player.service",
