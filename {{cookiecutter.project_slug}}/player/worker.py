@@ -21,7 +21,7 @@ from player.settings import Settings
 log = logging.getLogger(__name__)
 
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep an idle connection: they must be the ones to close it
-DRAIN_SECONDS = 1.0
+DRAIN_SECONDS = 4.0  # for clients that ask now and then: an idle connection is closed only after that
 PATIENCE = 0.1
 
 
@@ -72,9 +72,20 @@ async def serve(app: Any, settings: Settings, sock: socket.socket, ready: Event,
     front.draining = True
     for listening in server.servers:
         listening.close()  # new connections now go to the siblings: the socket is theirs as well
-    await asyncio.sleep(DRAIN_SECONDS)
+    await say_goodbye(server)
     server.should_exit = True
     await running
+
+
+async def say_goodbye(server: uvicorn.Server) -> None:
+    """Wait until each client has had an answer that closes its connection, or DRAIN_SECONDS are over.
+
+    A connection that we close may at that moment carry a request; one that the client was told to close cannot.
+    """
+    deadline = time.monotonic() + DRAIN_SECONDS
+    await asyncio.sleep(2 * PATIENCE)  # what was just accepted is not among the connections yet
+    while server.server_state.connections and time.monotonic() < deadline:
+        await asyncio.sleep(PATIENCE)
 
 
 def close_stalled(server: uvicorn.Server, seen: dict[Any, float], limit: float) -> None:
