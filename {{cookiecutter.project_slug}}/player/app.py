@@ -37,6 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     refuse_unsafe(settings)
     setup_logging(settings)
     app = Flask("player", static_folder=None)
+    app.url_map.merge_slashes = False  # no redirect, ever: a customer does not follow one
     app.config["MAX_CONTENT_LENGTH"] = settings.server.max_body_bytes
     app.config["DEBUG"] = settings.server.debug
     app.json.sort_keys = False  # type: ignore[attr-defined]

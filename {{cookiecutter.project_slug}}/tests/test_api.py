@@ -99,6 +99,7 @@ def test_the_same_request_again_gets_the_same_answer_and_one_row(client: FlaskCl
         ("POST", "/api", b"x" * 2_100_000, 413),
         ("DELETE", "/api", b"", 405),
         ("GET", "/nothing", b"", 404),
+        ("GET", "//api", b"", 404),
         ("POST", "/feedback", b"{}", 422),
         ("POST", "/feedback", b'{"request_id": [], "label": 1}', 422),
         ("POST", "/feedback", b'{"request_id": "a", "label": {}}', 422),
