@@ -64,6 +64,14 @@ def test_every_object_gets_a_prediction(client: FlaskClient, app: Flask, body: A
     assert [str(answer["request_id"])] == list(stored(app)["request_id"])
 
 
+def test_an_id_in_any_script_is_answered(client: FlaskClient) -> None:
+    """An id beyond Latin letters comes back in the body as it was, and in the header as a server can send it."""
+    response = client.post("/api", json={"request_id": "申請-٤٢", "features": APPLICANT})
+
+    assert "申請-٤٢" == response.get_json()["request_id"]
+    assert response.headers["X-Request-ID"].isascii()
+
+
 def test_the_request_id_comes_back_in_a_header(client: FlaskClient) -> None:
     """An id in X-Request-ID names the request as one in the body does, and every answer says which request it was."""
     response = client.post("/api", json={"features": APPLICANT}, headers={"X-Request-ID": "from-header"})
