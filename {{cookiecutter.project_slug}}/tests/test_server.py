@@ -1,20 +1,15 @@
 """The running service loses no request: not when a worker dies, not when all are replaced, not to slow clients."""
 
-import contextlib
 import http.client
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-import psutil
 import pytest
 from conftest import clean_environment, scratch_project
 
@@ -23,57 +18,7 @@ from player.model import store
 from player.storage import queries
 from player.storage.tables import create_engine_for
 from player.training import Trained
-
-WAIT = 60.0
-
-
-def free_port() -> int:
-    """Return a port that nobody uses just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@dataclass
-class Service:
-    """A service started by its command, as an operator would."""
-
-    settings: Settings
-    port: int
-    process: "subprocess.Popen[bytes]"
-
-    def ask(self, request_id: str, connection: http.client.HTTPConnection | None = None) -> Any:
-        """Ask for one prediction; without a connection a new one is made."""
-        if connection is None:
-            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as own:
-                return self.ask(request_id, own)
-        connection.request("POST", "/api", json.dumps({"request_id": request_id, "features": {"age": 42}}))
-        answer = connection.getresponse()
-        body = json.loads(answer.read())
-        assert 200 == answer.status, body
-        return body
-
-    def workers(self) -> set[int]:
-        """Return the process ids of the workers: the children of the process they are forked from."""
-        forked = (child.children() for child in psutil.Process(self.process.pid).children())
-        return {worker.pid for workers in forked for worker in workers}
-
-    def wait_until(self, condition: Any) -> None:
-        """Wait until *condition* holds, for a minute at most."""
-        deadline = time.monotonic() + WAIT
-        while not condition():
-            assert time.monotonic() < deadline, "waited in vain"
-            assert self.process.poll() is None, "the service ended"
-            time.sleep(0.05)
-
-    def answers(self) -> bool:
-        """Tell whether the service is ready."""
-        try:
-            self.ask("are-you-there")
-        except OSError:
-            return False
-        return True
+from tests.service import WAIT, Service, wait_until
 
 
 @pytest.fixture(name="service", scope="module")
@@ -85,15 +30,15 @@ def _service(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Iter
         patch.setenv("PLAYER_SERVER__HEADER_TIMEOUT_SECONDS", "2")
         settings = load_settings("testing")
         store.activate(store.save(trained, settings).version, settings)
-        port = free_port()
-        command = [sys.executable, "-m", "player.cli", "-e", "testing", "serve", "--port", str(port)]
-        with (home / "output" / "service.log").open("wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log)
-        service = Service(settings, port, process)
-        service.wait_until(service.answers)
+        service = Service(settings)
+        service.wait_for_all()
         yield service
-        process.terminate()
-        process.wait(WAIT)
+        service.stop()
+
+
+def pids(service: Service) -> set[int]:
+    """Return the process ids of the workers that answer."""
+    return {worker.pid for worker in service.ready_workers()}
 
 
 @dataclass
@@ -143,11 +88,11 @@ def stored(settings: Settings) -> list[str]:
 
 def test_a_worker_that_is_killed_is_replaced_and_no_acknowledged_row_is_lost(service: Service) -> None:
     """After kill -9 of a worker another takes its place, and every answered request is stored exactly once."""
-    before = service.workers()
+    before = pids(service)
     with Load(service) as load:
         os.kill(min(before), signal.SIGKILL)
-        service.wait_until(lambda: len(service.workers() - before) == 1 and len(load.asked) > 200)
-    service.wait_until(lambda: set(load.asked) <= set(stored(service.settings)))
+        wait_until(lambda: len(pids(service) - before) == 1 and len(load.asked) > 200)
+    wait_until(lambda: set(load.asked) <= set(stored(service.settings)))
     ids = stored(service.settings)
 
     assert len(set(ids)) == len(ids)
@@ -156,10 +101,10 @@ def test_a_worker_that_is_killed_is_replaced_and_no_acknowledged_row_is_lost(ser
 
 def test_all_workers_are_replaced_without_a_failed_request(service: Service) -> None:
     """SIGHUP under load replaces every worker; each request is answered."""
-    before = service.workers()
+    before = pids(service)
     with Load(service) as load:
         service.process.send_signal(signal.SIGHUP)
-        service.wait_until(lambda: not service.workers() & before)
+        wait_until(lambda: not pids(service) & before)
 
     assert [] == load.failed
     assert len(load.asked) > 0
@@ -195,7 +140,7 @@ def test_stopping_answers_what_was_asked_and_stores_it(service: Service) -> None
     for number in range(20):
         service.ask(f"last-{number}")
     with Load(service) as load:
-        service.wait_until(lambda: len(load.asked) > 20)
+        wait_until(lambda: len(load.asked) > 20)
         service.process.terminate()
         code = service.process.wait(WAIT)
 

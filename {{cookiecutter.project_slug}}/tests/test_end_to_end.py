@@ -1,0 +1,49 @@
+"""A whole game: the customer asks the running service, and the database holds what was said."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from player.config import Settings
+from player.storage import queries
+from player.storage.tables import create_engine_for
+from tests.service import Service
+
+
+def play(service: Service, seed: int) -> dict[str, object]:
+    """Play a short game through all rounds by the customer's command, and return its figures."""
+    command = [sys.executable, "-m", "customer.cli", "play", "--json", "--requests", "40", "--seed", str(seed)]
+    # The deadline is generous: this test is about answers, not about the speed of the machine that runs it.
+    command += ["--url", f"http://127.0.0.1:{service.port}", "--deadline", "20"]
+    command += ["--output", str(service.settings.home / "output")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+def test_a_game_is_answered_stored_and_the_same_again(
+    model_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every request is answered, each answer is one row, every label arrives; the seed decides the points."""
+    monkeypatch.setenv("PLAYER_SERVER__WORKERS", "2")
+    service = Service(model_settings)
+    try:
+        first, again, other = play(service, 1), play(service, 1), play(service, 2)
+    finally:
+        service.stop()
+
+    engine = create_engine_for(model_settings)
+    counts = queries.counts(engine)
+    engine.dispose()
+    games = (first, again, other)
+    rounds = [part for game in games for part in game["rounds"]]  # type: ignore[attr-defined]
+    answered = sum(part["correct"] + part["wrong"] for part in rounds)
+    probes = 1 + len(games)  # the service was asked whether it is there, and each game warms up once
+    assert [part["failed"] for part in rounds] == [0] * len(rounds)
+    assert answered < counts["predictions"] <= answered + probes
+    assert counts["labels"] == sum(game["labels_sent"] for game in games)  # type: ignore[misc]
+    assert first["rounds"][0]["points"] == again["rounds"][0]["points"]  # type: ignore[index]
+    assert [part["points"] for part in first["rounds"]] == [part["points"] for part in again["rounds"]]  # type: ignore[attr-defined]
+    assert [part["best"] for part in first["rounds"]] != [part["best"] for part in other["rounds"]]  # type: ignore[attr-defined]
