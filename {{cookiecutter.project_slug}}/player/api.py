@@ -53,6 +53,7 @@ def predict() -> Response:
     warnings = asked.warnings
     if row is None:
         row = parts().writer.put_prediction(ask_model(asked, started))
+        parts().shadow.mirror(row.request_id, row.features)
     if row.features != wire.storable(asked.features):
         warnings = [*warnings, "request_id: used before with other features, this is the first answer"]
     metrics.count_prediction(row, time.perf_counter() - started)

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from player.config import ENVIRONMENTS, SECRETS, Settings, load_settings, origin, read_layers
 from player.controls import CONTROLS, refuse_unsafe, unmet
 from player.errors import PlayerError
-from player.lifecycle import commands
+from player.lifecycle import commands, stage_commands
 
 log = logging.getLogger(__name__)
 
@@ -228,7 +228,7 @@ def upgrade(context: click.Context) -> None:
     click.echo(f"The {settings.environment} database is up to date.")
 
 
-for command in (commands.retrain, commands.replay, commands.schedule):
+for command in (commands.retrain, commands.replay, commands.schedule, *stage_commands.COMMANDS):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def read_layers(environment: str | None = None) -> dict[str, dict[str, Any]]:
         raise ConfigError(f"PLAYER_ENV is {chosen!r}; allowed: {', '.join(ENVIRONMENTS)}.")
     folder = project_home() / "config"
     base = read_toml(folder / "base.toml")
-    variables = read_variables()
+    variables = read_variables(chosen)
     own = read_toml(folder / f"{chosen}.toml")
     rating: dict[str, Any] = {}
     for layer in (base, own, variables):
@@ -81,7 +81,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_variables() -> dict[str, Any]:
+def read_variables(environment: str) -> dict[str, Any]:
     """Return the `PLAYER_…` variables as nested tables; raises ConfigError for one that means nothing."""
     tables: dict[str, Any] = {}
     for variable, value in sorted(os.environ.items()):
@@ -90,7 +90,7 @@ def read_variables() -> dict[str, Any]:
         keys = variable.removeprefix("PLAYER_").lower().split("__")
         secret = keys[0].removesuffix("_file")
         if secret in SECRETS and secret != keys[0]:
-            tables[secret] = read_secret(variable, value)
+            tables[secret] = read_secret(variable, value.replace("{environment}", environment))
             continue
         if not is_setting(keys):
             raise ConfigError(f"{variable} is not a setting; `player config` lists the names that are.")

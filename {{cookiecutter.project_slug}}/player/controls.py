@@ -56,7 +56,8 @@ def key_files_private(settings: Settings) -> bool:
     if os.name != "posix":
         return True
     names = [os.environ.get(f"PLAYER_{name}_FILE") for name in ("SIGNING_KEY", "API_KEY", "DATABASE_URL")]
-    return all(not Path(name).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO) for name in names if name)
+    paths = [Path(name.replace("{environment}", settings.environment)) for name in names if name]
+    return all(not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO) for path in paths)
 
 
 def is_postgresql(settings: Settings) -> bool:

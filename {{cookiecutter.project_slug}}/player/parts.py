@@ -10,6 +10,7 @@ from werkzeug.exceptions import TooManyRequests
 
 from player.config import Settings
 from player.model.predictor import Predictor
+from player.shadow import Shadow
 from player.storage.writer import Writer
 
 
@@ -45,19 +46,23 @@ class Parts:
     writer: Writer
     engine: Engine
     quota: Quota = field(init=False)
+    shadow: Shadow = field(init=False)
 
     def __post_init__(self) -> None:
-        """Start the minute of the label quota."""
+        """Start the minute of the label quota; say where copies of requests go."""
         self.quota = Quota(self.settings.access.labels_per_minute)
+        self.shadow = Shadow(self.settings.shadow.url, self.settings.contract)
 
     def start(self) -> None:
-        """Start the threads: one looks for new models, one ships rows to the database."""
+        """Start the threads: one looks for new models, one ships rows to the database, one feeds the shadow."""
         self.predictor.start()
         self.writer.start()
+        self.shadow.start()
 
     def stop(self) -> None:
         """Stop the threads; the writer ships what it still holds."""
         self.predictor.stop()
+        self.shadow.stop()
         self.writer.stop()
         self.engine.dispose()
 

@@ -100,6 +100,12 @@ class Access(Table):
     labels_per_minute: int = Field(ge=0)
 
 
+class ShadowSettings(Table):
+    """Where copies of requests go."""
+
+    url: str = Field(pattern=r"^(https?://[^/\s@]+)?$")
+
+
 class Monitoring(Table):
     """What counts as now, and as drift."""
 
@@ -134,6 +140,7 @@ class Settings(BaseSettings):
     model: ModelSettings
     storage: Storage
     access: Access
+    shadow: ShadowSettings
     monitoring: Monitoring
     logging: Logging
     signing_key: SecretStr | None = None

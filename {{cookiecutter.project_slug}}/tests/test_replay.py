@@ -69,7 +69,8 @@ def test_the_table_has_a_column_before_and_one_after() -> None:
     result = CliRunner().invoke(main, ["-e", "testing", "replay", "--against", "testing"])
 
     assert 0 == result.exit_code
-    assert all(word in result.output for word in ("before", "after", "points", "latency p99", "answers changed"))
+    words = ("before", "after", "points", "latency p99", "answers differ", "points in 100")
+    assert all(word in result.output for word in words)
 
 
 def test_without_requests_there_is_nothing_to_replay(model_settings: Settings) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from player.config import ENVIRONMENTS, Settings, load_settings
 from player.errors import DataError
+from player.lifecycle.comparison import compare
 from player.model import store
 from player.model.link import Answer, Link
 from player.storage import queries
@@ -40,6 +41,7 @@ class Replay:
     proba_moved: float | None  # mean absolute difference
     before: Side
     after: Side
+    verdict: str  # whether the difference in points may be chance; "" without labels
 
 
 def choose_model(against: str, settings: Settings) -> tuple[str, Settings]:
@@ -86,32 +88,51 @@ def compare_answers(rows: pd.DataFrame, answers: list[Answer], version: str, too
     old, new = rows["pred"].astype(str).tolist(), [str(answer.pred) for answer in answers]
     moved = (rows["proba"] - [answer.proba for answer in answers]).abs().mean()
     pairs = Counter(f"{a} -> {b}" for a, b in zip(old, new, strict=True) if a != b)
+    right_before, right_after = right(old, rows["label"]), right(new, rows["label"])
     models = rows["model"].unique()
     stored = str(models[0]) if len(models) == 1 else f"{len(models)} models"
     return Replay(
         rows=len(rows),
-        labelled=int(rows["label"].notna().sum()),
+        labelled=len(right_before),
         changed=pairs.total(),
         changes=dict(pairs.most_common()),
         proba_moved=None if pd.isna(moved) else round(float(moved), 4),
-        before=side(stored, old, rows["label"], rows["latency_ms"].dropna().tolist()),
-        after=side(version, new, rows["label"], took),
+        before=side(stored, right_before, rows["latency_ms"].dropna().tolist()),
+        after=side(version, right_after, took),
+        verdict=verdict(right_before, right_after),
     )
 
 
-def side(model: str, answers: list[str], labels: pd.Series, took: list[float]) -> Side:
-    """Return points, accuracy and latency of *answers* (as text) against *labels* (None without one)."""
+def right(answers: list[str], labels: pd.Series) -> np.ndarray:
+    """Return for each labelled row whether the answer (as text) is right: bool of shape (labelled rows,)."""
     known = labels.notna().to_numpy()
-    right = np.asarray(answers)[known] == labels[known].astype(str).to_numpy(dtype=str)
+    found: np.ndarray = np.asarray(answers)[known] == labels[known].astype(str).to_numpy(dtype=str)
+    return found
+
+
+def verdict(before: np.ndarray, after: np.ndarray) -> str:
+    """Return how large the difference of two models is that are *right* on the same rows, and whether it is chance."""
+    if not len(before):
+        return ""
+    if (before == after).all():
+        return "no difference in points"
+    found = compare(before, after)
+    chance = "it may be chance" if found.low <= 0 <= found.high else "it is no chance"
+    span = f"90 % interval {100 * found.low:+.1f} to {100 * found.high:+.1f}"
+    return f"{100 * found.difference:+.1f} points in 100 ({span}): {chance}"
+
+
+def side(model: str, right: np.ndarray, took: list[float]) -> Side:
+    """Return points, accuracy and latency (*took*, ms) of a model that is *right* on some rows: bool (rows,)."""
     p50, p99 = np.percentile(took, [50, 99]).round(1).tolist() if took else (None, None)
     return Side(model, int(right.sum()), round(float(right.mean()), 4) if len(right) else None, p50, p99)
 
 
-def as_text(found: Replay) -> str:
-    """Return the replay as a table for a terminal."""
+def as_text(found: Replay, names: tuple[str, str] = ("before", "after")) -> str:
+    """Return the replay as a table for a terminal; *names* are those of the two sides."""
     lines = [f"{found.rows:,} stored requests, {found.labelled:,} with a label", ""]
     table = [
-        ("", "before", "after"),
+        ("", *names),
         ("model", found.before.model, found.after.model),
         ("points", f"{found.before.points:,}", f"{found.after.points:,}"),
         ("accuracy", *(f"{s.accuracy:.1%}" if s.accuracy is not None else "-" for s in (found.before, found.after))),
@@ -120,6 +141,7 @@ def as_text(found: Replay) -> str:
     ]
     lines += [f"{name:<18}{before:<28}{after}".rstrip() for name, before, after in table]
     share = found.changed / found.rows
-    lines += ["", f"{found.changed:,} answers changed ({share:.1%})"]
+    lines += ["", f"{found.changed:,} answers differ ({share:.1%})"]
     lines += [f"  {change:<16}{count:,}" for change, count in found.changes.items()]
+    lines += ["", found.verdict] if found.verdict else []
     return "\n".join(lines)

@@ -1,0 +1,125 @@
+"""The commands of the four environments: `player dtap`, `keys`, `fill`, `promote`, `rollback`, `shadow`."""
+
+import getpass
+import json
+import signal
+import time
+from dataclasses import asdict
+
+import click
+
+from player.config import ENVIRONMENTS, load_settings
+from player.errors import PlayerError
+from player.lifecycle.commands import begin
+
+who = click.option("--as", "person", default=getpass.getuser, show_default="your login", help="Who you are.")
+why = click.option("--reason", default="", help="Why; it goes into the record.")
+for_machines = click.option("--json", "as_json", is_flag=True, help="For machines.")
+
+
+@click.command()
+@click.argument("target", type=click.Choice(ENVIRONMENTS[1:]))
+@why
+@click.option("--approve", is_flag=True, help="Agree to what another person asked for (integrity high).")
+@who
+@for_machines
+@click.pass_context
+def promote(context: click.Context, target: str, reason: str, approve: bool, person: str, as_json: bool) -> None:
+    """Move the model of the environment before into TARGET, when every gate says yes.
+
+    Each environment has keys of its own: PLAYER_SIGNING_KEY_FILE may hold {environment}, such as
+    keys/{environment}-signing.key, and so may PLAYER_API_KEY_FILE. `player keys` makes them.
+    """
+    from player.lifecycle import promotion
+
+    context.obj = target
+    found = promotion.promote(begin(context), person, reason, approve)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for verdict in found["gates"]:
+        click.echo(f"  {verdict['gate']:<12} {verdict['reason']}")
+    if found["outcome"] == promotion.WAITS:
+        click.echo(f"{found['version']} waits: another person must run `player promote {target} --approve`.")
+    else:
+        click.echo(f"{found['version']} is current in {target}.")
+
+
+@click.command()
+@why
+@who
+@click.pass_context
+def rollback(context: click.Context, reason: str, person: str) -> None:
+    """Make the model before the current one again, in the chosen environment."""
+    from player.lifecycle import promotion
+
+    settings = begin(context)
+    found = promotion.roll_back(settings, person, reason)
+    click.echo(f"{found['version']} is current in {settings.environment} again, instead of {found['replaces']}.")
+
+
+@click.command()
+def keys() -> None:
+    """Make the keys of all four environments in keys/, where they are missing, and say how to use them."""
+    from player.lifecycle.keys import FILES, make_keys
+
+    made = make_keys(load_settings("development").home)
+    click.echo(f"{len(made)} keys made. To use them, here in the project folder:")
+    for variable, name in FILES.items():
+        click.echo(f"export {variable}={name}")
+
+
+@click.command()
+@click.pass_context
+def fill(context: click.Context) -> None:
+    """Fill the database with the data of its stage: a sample, fixed test rows, or a copy of production."""
+    from player.lifecycle.stage_data import fill as fill_in
+
+    filled = fill_in(begin(context))
+    click.echo(f"{filled.rows:,} rows, {filled.labels:,} with a label, from {filled.source}.")
+
+
+@click.command()
+@click.option("--prepare", "only_prepare", is_flag=True, help="Make keys, models and data, but start nothing.")
+def dtap(only_prepare: bool) -> None:
+    """Run development, testing, acceptance and production side by side, until Ctrl-C.
+
+    What is missing is made first: keys, a model that is trained in development and promoted from stage to stage, the
+    data of each stage. Production mirrors each request to acceptance; `player shadow` compares the two.
+    """
+    from player.lifecycle import dtap as room
+
+    for line in room.prepare():
+        click.echo(line)
+    if only_prepare:
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped in whatever way, it stops all four
+    services = room.start_all()
+    try:
+        for name in services:
+            settings = load_settings(name)
+            click.echo(f"{name:<12} {room.address(settings)}/dashboard  output/{name}.log")
+        click.echo("Stop all with Ctrl-C.")
+        while all(process.poll() is None for process in services.values()):
+            time.sleep(0.5)
+        ended = [name for name, process in services.items() if process.poll() is not None]
+        raise PlayerError(f"{ended[0]} ended by itself; output/{ended[0]}.log says why.")
+    except KeyboardInterrupt:
+        click.echo("Stopping all four.")
+    finally:
+        room.stop_all(services)
+
+
+@click.command()
+@click.option("--rows", default=10_000, show_default=True, type=click.IntRange(min=1), help="The newest so many.")
+@for_machines
+def shadow(rows: int, as_json: bool) -> None:
+    """Compare production with acceptance on the same requests: answers, latency, and points where labels are known."""
+    from player.lifecycle.replay import as_text
+    from player.lifecycle.shadow_report import compare_with_shadow
+
+    found = compare_with_shadow(rows)
+    click.echo(json.dumps(asdict(found), indent=2) if as_json else as_text(found, ("production", "acceptance")))
+
+
+COMMANDS = (promote, rollback, keys, fill, dtap, shadow)

@@ -1,0 +1,250 @@
+"""A model walks from development to production, the same bytes all the way, and each gate can say no."""
+
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from filelock import FileLock
+from sklearn.dummy import DummyClassifier
+
+from player.cli import main
+from player.config import load_settings
+from player.errors import ModelMissing, PromotionRefused
+from player.lifecycle import gates, promotion
+from player.model import store
+from player.model.store import Manifest
+from player.storage import queries
+from player.storage.tables import create_engine_for
+from player.training import Trained
+
+STAGES = ("testing", "acceptance", "production")
+
+
+@pytest.fixture(name="project")
+def _project(home: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained) -> Path:
+    """A project with keys for each environment, a unit test of its own, and a model in development."""
+    (home / "keys").mkdir()
+    for environment in ("development", *STAGES):
+        for name in ("signing", "api"):
+            path = home / "keys" / f"{environment}-{name}.key"
+            path.write_text(secrets.token_hex(32), encoding="utf-8")
+            path.chmod(0o600)
+    monkeypatch.setenv("PLAYER_SIGNING_KEY_FILE", str(home / "keys" / "{environment}-signing.key"))
+    monkeypatch.setenv("PLAYER_API_KEY_FILE", str(home / "keys" / "{environment}-api.key"))
+    (home / "test_small.py").write_text("def test_it():\n    assert True\n", encoding="utf-8")
+    monkeypatch.setattr(gates, "UNIT_TESTS", ("test_small.py",))
+    learn(trained)
+    return home
+
+
+def learn(trained: Trained, **changes: Any) -> Manifest:
+    """Save *trained* in development and make it current."""
+    development = load_settings("development")
+    manifest = store.save(replace(trained, **changes), development)
+    store.activate(manifest.version, development)
+    return manifest
+
+
+def move(target: str, person: str = "ann", **more: Any) -> dict[str, Any]:
+    """Promote into *target*."""
+    return promotion.promote(load_settings(target), person, "because", **more)
+
+
+def current(environment: str) -> Manifest:
+    """Return the manifest of the current model."""
+    return store.current_manifest(load_settings(environment))
+
+
+def run(*arguments: str) -> Result:
+    """Call `player` with *arguments*."""
+    return CliRunner().invoke(main, list(arguments))
+
+
+def test_the_same_bytes_walk_from_development_to_production(project: Path) -> None:
+    """One command for each step; the artefact stays the same, and only its signature is another one."""
+    for stage in STAGES:
+        result = run("promote", stage, "--reason", "first release", "--as", "ann")
+        assert result.exit_code == 0, result.output
+
+    folders = [store.folder(load_settings(stage)) for stage in ("development", *STAGES)]
+    version = current("production").version
+    assert len({(folder / f"{version}.pkl").read_bytes() for folder in folders}) == 1
+    assert len({(folder / f"{version}.sig").read_text(encoding="utf-8") for folder in folders}) == 4
+    assert store.load(version, load_settings("production")).manifest.version == version
+
+
+def test_the_record_says_who_when_what_and_why(project: Path) -> None:
+    """Each promotion leaves a signed line with the results of the gates."""
+    move("testing", "ann")
+    lines = (store.folder(load_settings("testing")) / promotion.RECORDS).read_text(encoding="utf-8").splitlines()
+    found = json.loads(lines[0])["record"]
+
+    assert (found["who"], found["why"], found["to"]) == ("ann", "because", "testing")
+    assert [gate["gate"] for gate in found["gates"]] == ["controls", "schema", "metrics", "unit tests", "smoke test"]
+    assert len(json.loads(lines[0])["signature"]) == 64
+
+
+def last_record(environment: str) -> str:
+    """Return the reasons in the newest record, which is one of a refusal."""
+    lines = (store.folder(load_settings(environment)) / promotion.RECORDS).read_text(encoding="utf-8").splitlines()
+    found = json.loads(lines[-1])["record"]
+    assert found["outcome"] == promotion.REFUSED
+    return "; ".join(f"{gate['gate']}: {gate['reason']}" for gate in found["gates"] if not gate["passed"])
+
+
+def refuses_controls(project: Path, patch: pytest.MonkeyPatch, trained: Trained) -> str:
+    patch.setenv("PLAYER_ACCESS__KEY_REQUIRED", "false")
+    return "acceptance"
+
+
+def refuses_unit_tests(project: Path, patch: pytest.MonkeyPatch, trained: Trained) -> str:
+    (project / "test_small.py").write_text("def test_it():\n    assert False\n", encoding="utf-8")
+    learn(trained, metrics={**trained.metrics, "accuracy": 0.99})
+    return "testing"
+
+
+def refuses_schema(project: Path, patch: pytest.MonkeyPatch, trained: Trained) -> str:
+    fewer = replace(trained.schema, features=trained.schema.features[:-1])
+    rows = pd.DataFrame(0, index=range(4), columns=fewer.names)
+    learn(trained, schema=fewer, pipeline=DummyClassifier().fit(rows, [0, 1, 1, 0]))
+    return "testing"
+
+
+def refuses_metrics(project: Path, patch: pytest.MonkeyPatch, trained: Trained) -> str:
+    learn(trained, metrics={**trained.metrics, "accuracy": trained.metrics["accuracy"] - 0.05})
+    return "testing"
+
+
+def refuses_smoke_test(project: Path, patch: pytest.MonkeyPatch, trained: Trained) -> str:
+    learn(trained, metrics={**trained.metrics, "accuracy": 0.99})
+    asked = gates.Link.answer
+    patch.setattr(
+        gates.Link, "answer", lambda self, raws: [replace(a, proba=secrets.randbits(9)) for a in asked(self, raws)]
+    )
+    return "testing"
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        (refuses_controls, "controls: missing: key required"),
+        (refuses_unit_tests, "unit tests: 1 failed"),
+        (refuses_schema, "schema: other features: channel"),
+        (refuses_metrics, "metrics: accuracy"),
+        (refuses_smoke_test, "smoke test: 20 of 20 recorded requests are answered differently"),
+    ],
+    ids=["controls", "unit tests", "schema", "metrics", "smoke test"],
+)
+def test_each_gate_can_say_no(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    trained: Trained,
+    break_it: Callable[[Path, pytest.MonkeyPatch, Trained], str],
+    said: str,
+) -> None:
+    """One thing wrong is enough: the reason is one line, and the model that was there stays."""
+    move("testing")
+    before = store.pointer(load_settings("testing"))
+    target = break_it(project, monkeypatch, trained)
+
+    result = run("promote", target)
+
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert said in last_record(target)
+    assert store.pointer(load_settings("testing")) == before
+    assert store.pointer(load_settings("acceptance")) is None
+
+
+def test_a_model_that_was_changed_on_the_way_is_refused(project: Path) -> None:
+    """Who has no key of the stage before cannot slip a model into the next one."""
+    move("testing")
+    folder = store.folder(load_settings("testing"))
+    path = folder / f"{current('testing').version}.pkl"
+    path.write_bytes(path.read_bytes() + b"x")
+
+    assert "not the file its manifest describes" in run("promote", "acceptance").stderr
+
+
+def test_there_must_be_a_model_to_move(home: Path) -> None:
+    """Without a model in the stage before there is nothing to promote."""
+    with pytest.raises(ModelMissing, match="development has no model yet"):
+        move("testing")
+
+
+def test_two_people_are_needed_where_integrity_is_high(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One asks, another approves; nobody approves the own request, and nothing moves before."""
+    monkeypatch.setenv("PLAYER_RATING__INTEGRITY", "high")
+    move("testing", "ann")
+    with pytest.raises(PromotionRefused, match="Nobody asked"):
+        move("acceptance", "bob", approve=True)
+
+    move("acceptance", "ann")
+    assert store.pointer(load_settings("acceptance")) is None
+    with pytest.raises(PromotionRefused, match="another person must approve"):
+        move("acceptance", "ann", approve=True)
+
+    assert move("acceptance", "bob", approve=True)["who"] == "ann, approved by bob"
+    assert current("acceptance").version == current("testing").version
+
+
+def test_rollback_is_one_command(project: Path, trained: Trained) -> None:
+    """The model before takes over again, and that is recorded too."""
+    move("testing")
+    first = current("testing").version
+    learn(trained, metrics={**trained.metrics, "accuracy": 0.99})
+    move("testing")
+    assert current("testing").version != first
+
+    result = run("-e", "testing", "rollback", "--reason", "it was worse")
+
+    assert result.exit_code == 0, result.output
+    assert current("testing").version == first
+
+
+@pytest.mark.parametrize("step", ["put", "activate"])
+def test_a_crash_leaves_a_whole_approved_model(
+    project: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained, step: str
+) -> None:
+    """Whatever stops a promotion half way, the model that was current still is, and the next try succeeds."""
+    move("testing")
+    before = current("testing").version
+    learn(trained, metrics={**trained.metrics, "accuracy": 0.99})
+
+    def crash(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(store, step, crash)
+        move("testing")
+
+    assert store.load(before, load_settings("testing")).manifest.version == current("testing").version
+    assert move("testing")["replaces"] == before
+
+
+def test_one_promotion_at_a_time(project: Path) -> None:
+    """The second of two at once is refused in one line, and the first goes on."""
+    folder = store.folder(load_settings("testing"))
+    folder.mkdir(parents=True)
+    with FileLock(folder / ".promote.lock"):
+        result = run("promote", "testing")
+
+    assert result.exit_code == 1
+    assert "Another promotion to testing is at work" in result.stderr
+
+
+def test_the_database_knows_what_was_promoted(project: Path) -> None:
+    """Production's table of models has the model from its first minute, and the tables are there for the service."""
+    for stage in STAGES:
+        move(stage)
+    engine = create_engine_for(load_settings("production"))
+    recorded = queries.models(engine)
+    engine.dispose()
+
+    assert [current("production").version] == recorded["version"].tolist()
