@@ -15,7 +15,7 @@ from customer.contract import Contract, load_contract
 from customer.errors import CustomerError
 from customer.game import describe, ignore, play
 from customer.referee import DEADLINE_SECONDS, Player
-from customer.rounds import Round
+from customer.rounds import Population, Round
 from customer.score import GameResult
 
 URL = "http://127.0.0.1:5000"
@@ -62,6 +62,7 @@ def main() -> None:
     "--deadline", default=DEADLINE_SECONDS, show_default=True, type=click.FloatRange(0.01, 60), help="Seconds."
 )
 @click.option("--parallel", default=rounds.PARALLEL, show_default=True, type=click.IntRange(1, 1000), help="At once.")
+@click.option("--rate", default=0.0, type=click.FloatRange(0, 10_000), help="Applicants a second (0: no pause).")
 @click.option("--start", "command", help="Start the player's server with this command, and stop it afterwards.")
 @click.option("--stay", is_flag=True, help="With --start: keep the server running until Ctrl-C.")
 @click.option("--api-key-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="For labels.")
@@ -80,6 +81,7 @@ def play_command(
     drop: tuple[str, ...],
     deadline: float,
     parallel: int,
+    rate: float,
     command: str | None,
     stay: bool,
     api_key_file: Path | None,
@@ -99,7 +101,8 @@ def play_command(
     try:
         contract = load_contract()
         player = Player(read_url(url, contract), read_key(api_key_file, api_key))
-        chosen = choose_rounds(data=data, label=label, drop=drop, requests=requests, parallel=parallel, names=names)
+        population = choose_population(data, label, drop)
+        chosen = choose_rounds(rounds.standard_game(population, requests, parallel, rate), names)
         with ExitStack() as stack:
             if command:
                 console.print(f"Starting [bold]{command}[/bold]; what it prints goes to {output / 'player.log'}")
@@ -143,14 +146,15 @@ def read_key(path: Path | None, key: str | None) -> str:
     return path.read_text(encoding="utf-8").strip() if path else (key or "")
 
 
-def choose_rounds(
-    *, data: Path | None, label: str | None, drop: tuple[str, ...], requests: int, parallel: int, names: str | None
-) -> list[Round]:
-    """Return the rounds to play; raises UsageError for a name that is none of them."""
+def choose_population(data: Path | None, label: str | None, drop: tuple[str, ...]) -> Population:
+    """Return where the applicants come from; raises UsageError when only half of a table is named."""
     if (data is None) != (label is None):
         raise click.UsageError("--data and --label go together: a table, and the column of it to predict.")
-    population = rounds.from_csv(data, label, drop) if data and label else rounds.the_world()
-    game = rounds.standard_game(population, requests, parallel)
+    return rounds.from_csv(data, label, drop) if data and label else rounds.the_world()
+
+
+def choose_rounds(game: list[Round], names: str | None) -> list[Round]:
+    """Return the rounds of *game* with these *names*; raises UsageError for a name that is none of them."""
     if names is None:
         return game
     wanted = {name.strip() for name in names.split(",")}

@@ -88,9 +88,12 @@ class Seat:
         cases = draw_cases(part, seed)
         numbers = iter(range(len(cases)))
         results: dict[int, Result] = {}
+        started = time.monotonic()
 
         async def work() -> None:
             for number in numbers:
+                if part.rate:
+                    await asyncio.sleep(started + number / part.rate - time.monotonic())
                 results[number] = await self.ask(part.name, number, cases[number])
                 self.watch(results[number])
                 if results[number].verdict.answered:
@@ -102,7 +105,7 @@ class Seat:
                 workers.create_task(work())
         in_order = [results[number] for number in range(len(cases))]
         self.results += in_order
-        return score(part.name, in_order, sum(case.best for case in cases))
+        return score(part.name, in_order, [case.best for case in cases])
 
     async def ask(self, name: str, number: int, case: Case) -> Result:
         """Ask about one applicant under an id that says nothing about it."""

@@ -49,6 +49,7 @@ class Round:
     odd: bool = False
     label_delay: int = LABEL_DELAY
     parallel: int = PARALLEL
+    rate: float = 0.0  # applicants a second; 0: as fast as they are answered
 
 
 def the_world() -> Population:
@@ -64,11 +65,15 @@ def from_csv(path: Path, label: str, drop: tuple[str, ...] = ()) -> Population:
     return Population(draw, label, labels, table.shifts(rows, label), truth_known=False)
 
 
-def standard_game(population: Population, requests: int, parallel: int = PARALLEL) -> list[Round]:
-    """Return the rounds that *population* allows, in the order of play, with *requests* applicants each."""
+def standard_game(population: Population, requests: int, parallel: int = PARALLEL, rate: float = 0.0) -> list[Round]:
+    """Return the rounds that *population* allows, in the order of play, with *requests* applicants each.
+
+    They come at *rate* a second (0: as fast as they are answered), only in the rush hour all at once.
+    """
     make = partial(Round, requests=requests, population=population, parallel=parallel)
-    calm = [make(shift, shift=shift) for shift in population.shifts]
-    return [calm[0], make(ODD_VALUES, odd=True), *calm[1:], make(RUSH_HOUR, parallel=max(parallel, BURST))]
+    calm = [make(shift, shift=shift, rate=rate) for shift in population.shifts]
+    odd, rush = make(ODD_VALUES, odd=True, rate=rate), make(RUSH_HOUR, parallel=max(parallel, BURST))
+    return [calm[0], odd, *calm[1:], rush]
 
 
 def draw_cases(part: Round, seed: int) -> list[Case]:

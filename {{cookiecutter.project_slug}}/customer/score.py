@@ -1,7 +1,8 @@
 """The result of a game: one line for each request, and the figures for each round."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,10 @@ class Result:
 
 @dataclass(frozen=True)
 class RoundScore:
-    """The figures of one round. `best` is what a player who knows the truth would have earned."""
+    """The figures of one round. `best` is what a player who knows the truth would have earned.
+
+    `late_share` is that of the points after the first quarter: when a player could have learned what has changed.
+    """
 
     name: str
     asked: int
@@ -35,6 +39,7 @@ class RoundScore:
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
+    late_share: float | None
 
     @property
     def share(self) -> float | None:
@@ -61,7 +66,7 @@ class GameResult:
     @property
     def total(self) -> RoundScore:
         """The figures of the whole game, as one round."""
-        return score("total", self.results, sum(part.best for part in self.rounds))
+        return replace(score("total", self.results, []), best=sum(part.best for part in self.rounds))
 
     @property
     def lost(self) -> list[Result]:
@@ -75,8 +80,13 @@ class GameResult:
         return plain | {"rounds": rounds, "total": asdict(self.total) | {"share": self.total.share}}
 
 
-def score(name: str, results: list[Result], best: int) -> RoundScore:
-    """Return the figures of *results*; latencies are those of the requests that were answered."""
+def score(name: str, results: list[Result], best: Sequence[bool]) -> RoundScore:
+    """Return the figures of *results*, *best* being where a player who knows the truth would have been right.
+
+    Latencies are those of the requests that were answered.
+    """
+    quarter = len(best) // 4
+    late_points, late_best = sum(result.verdict.points for result in results[quarter:]), sum(best[quarter:])
     reasons = Counter(result.verdict.reason for result in results)
     took = [result.verdict.milliseconds for result in results if result.verdict.answered]
     p50, p95, p99 = np.percentile(took, [50, 95, 99]).round(1).tolist() if took else (None, None, None)
@@ -88,8 +98,9 @@ def score(name: str, results: list[Result], best: int) -> RoundScore:
         wrong=reasons[WRONG],
         failed=sum(count for reason, count in reasons.items() if reason not in SCORED),
         reasons={reason: count for reason, count in reasons.most_common() if reason not in SCORED},
-        best=best,
+        best=sum(best),
         p50_ms=p50,
         p95_ms=p95,
         p99_ms=p99,
+        late_share=round(late_points / late_best, 4) if late_best else None,
     )

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import sys
+import time
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -138,9 +139,27 @@ def test_failed_requests_get_no_label() -> None:
 
 def test_score_of_nothing() -> None:
     """A round without requests has no share and no latency."""
-    empty = score("empty", [], best=0)
+    empty = score("empty", [], best=[])
 
-    assert (0, None, None) == (empty.points, empty.share, empty.p50_ms)
+    assert (0, None, None, None) == (empty.points, empty.share, empty.late_share, empty.p50_ms)
+
+
+def test_the_late_share_leaves_the_first_quarter_out() -> None:
+    """Who is wrong in the first quarter only has earned everything after it."""
+    reasons = ["wrong"] * 5 + ["correct"] * 15
+    learned = score("learned", [Result("learned", str(n), Verdict(r)) for n, r in enumerate(reasons)], [True] * 20)
+
+    assert (0.75, 1.0) == (learned.share, learned.late_share)
+
+
+def test_a_rate_slows_all_rounds_but_the_rush_hour() -> None:
+    """Ten applicants at a hundred a second need at least a tenth of a second, whoever asks how many at once."""
+    game = standard_game(the_world(), 11, parallel=8, rate=100.0)
+    started = time.monotonic()
+    play_rounds(make_player(), game[:1])
+
+    assert time.monotonic() - started > 0.1
+    assert [100.0] * 5 + [0.0] == [part.rate for part in game]
 
 
 def make_result(url: str = "http://127.0.0.1:5000", reason: str = "timeout") -> GameResult:
@@ -151,7 +170,7 @@ def make_result(url: str = "http://127.0.0.1:5000", reason: str = "timeout") -> 
         started_at="2026-01-01T00:00:00+00:00",
         seconds=1.0,
         truth_known=True,
-        rounds=[score("as trained", results, 25)],
+        rounds=[score("as trained", results, [True] * 25 + [False] * 5)],
         results=results,
         warm_up_asked=1,
         labels_sent=26,

@@ -194,6 +194,23 @@ def test_two_people_are_needed_where_integrity_is_high(project: Path, monkeypatc
     assert current("acceptance").version == current("testing").version
 
 
+def test_a_model_that_was_saved_by_retraining_goes_through_the_gates(project: Path, trained: Trained) -> None:
+    """`player retrain --no-activate` saves it in the environment; `--version` makes it current when the gates agree."""
+    move("testing")
+    first, testing = current("testing").version, load_settings("testing")
+    changes = {"metrics": {**trained.metrics, "accuracy": 0.99}}
+    saved = store.save(replace(trained, **changes), testing)
+    worse = store.save(replace(trained, metrics={**trained.metrics, "accuracy": 0.5}), testing)
+    assert current("testing").version == first
+
+    result = run("promote", "testing", "--version", saved.version)
+    refused = run("promote", "testing", "--version", worse.version)
+
+    assert result.exit_code == 0, result.output
+    assert current("testing").version == saved.version
+    assert "metrics: accuracy 0.500" in refused.stderr
+
+
 def test_rollback_is_one_command(project: Path, trained: Trained) -> None:
     """The model before takes over again, and that is recorded too."""
     move("testing")

@@ -25,24 +25,25 @@ RECORDS, REQUEST = "promotions.jsonl", "promotion-request.json"
 APPROVED, REFUSED, WAITS, ROLLED_BACK = "approved", "refused", "waits for a second person", "rolled back"
 
 
-def promote(target: Settings, person: str, reason: str, approve: bool = False) -> dict[str, Any]:
+def promote(target: Settings, person: str, reason: str, approve: bool = False, version: str = "") -> dict[str, Any]:
     """Move the current model of the environment before into *target*, and return the record of it.
 
+    With *version* that model, which *target* has already (retraining saved it there), becomes the current one.
     Where integrity is high two people are needed: the first call keeps a request, and the second one, with *approve*
     and by another person, moves. Raises PromotionRefused with all reasons when a gate says no; nothing is moved then.
     """
     store.folder(target).mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(store.folder(target) / ".promote.lock", timeout=0):
-            return promote_alone(target, person, reason, approve)
+            return promote_alone(target, person, reason, approve, version)
     except Timeout:
         raise PromotionRefused(f"Another promotion to {target.environment} is at work; try again.") from None
 
 
-def promote_alone(target: Settings, person: str, reason: str, approve: bool) -> dict[str, Any]:
+def promote_alone(target: Settings, person: str, reason: str, approve: bool, version: str) -> dict[str, Any]:
     """Do the work of `promote`; nobody else promotes to *target* at this moment."""
-    source = load_settings(before(target.environment))
-    manifest, data = store.verify(store.current_manifest(source).version, source)
+    source = target if version else load_settings(before(target.environment))
+    manifest, data = store.verify(version or store.current_manifest(source).version, source)
     move = Move(source, target, manifest, incumbent_of(target))
     if move.incumbent and move.incumbent.version == manifest.version:
         raise PromotionRefused(f"{manifest.version} is current in {target.environment} already.")

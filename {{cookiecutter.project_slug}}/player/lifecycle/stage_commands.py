@@ -21,10 +21,13 @@ for_machines = click.option("--json", "as_json", is_flag=True, help="For machine
 @click.argument("target", type=click.Choice(ENVIRONMENTS[1:]))
 @why
 @click.option("--approve", is_flag=True, help="Agree to what another person asked for (integrity high).")
+@click.option("--version", default="", help="A model that TARGET has already, saved by retraining.")
 @who
 @for_machines
 @click.pass_context
-def promote(context: click.Context, target: str, reason: str, approve: bool, person: str, as_json: bool) -> None:
+def promote(
+    context: click.Context, target: str, reason: str, approve: bool, version: str, person: str, as_json: bool
+) -> None:
     """Move the model of the environment before into TARGET, when every gate says yes.
 
     Each environment has keys of its own: PLAYER_SIGNING_KEY_FILE may hold {environment}, such as
@@ -33,7 +36,7 @@ def promote(context: click.Context, target: str, reason: str, approve: bool, per
     from player.lifecycle import promotion
 
     context.obj = target
-    found = promotion.promote(begin(context), person, reason, approve)
+    found = promotion.promote(begin(context), person, reason, approve, version)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
