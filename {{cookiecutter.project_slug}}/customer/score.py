@@ -25,7 +25,7 @@ class Result:
 class RoundScore:
     """The figures of one round. `best` is what a player who knows the truth would have earned.
 
-    `late_share` is that of the points after the first quarter: when a player could have learned what has changed.
+    `late_points` and `late_best` leave the first quarter out: after it a player could have learned what has changed.
     """
 
     name: str
@@ -39,12 +39,22 @@ class RoundScore:
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
-    late_share: float | None
+    late_points: int
+    late_best: int
 
     @property
     def share(self) -> float | None:
         """Points as a share of the best possible, or None when nothing could be earned."""
         return round(self.points / self.best, 4) if self.best else None
+
+    @property
+    def late_share(self) -> float | None:
+        """The share of the best possible points after the first quarter."""
+        return round(self.late_points / self.late_best, 4) if self.late_best else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain JSON values."""
+        return asdict(self) | {"share": self.share, "late_share": self.late_share}
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,8 @@ class GameResult:
     @property
     def total(self) -> RoundScore:
         """The figures of the whole game, as one round."""
-        return replace(score("total", self.results, []), best=sum(part.best for part in self.rounds))
+        sums = {name: sum(getattr(part, name) for part in self.rounds) for name in ("best", "late_points", "late_best")}
+        return replace(score("total", self.results, []), **sums)
 
     @property
     def lost(self) -> list[Result]:
@@ -76,8 +87,7 @@ class GameResult:
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain JSON values, without the single requests."""
         plain = {name: value for name, value in vars(self).items() if name not in ("results", "rounds")}
-        rounds = [asdict(part) | {"share": part.share} for part in self.rounds]
-        return plain | {"rounds": rounds, "total": asdict(self.total) | {"share": self.total.share}}
+        return plain | {"rounds": [part.to_dict() for part in self.rounds], "total": self.total.to_dict()}
 
 
 def score(name: str, results: list[Result], best: Sequence[bool]) -> RoundScore:
@@ -86,7 +96,6 @@ def score(name: str, results: list[Result], best: Sequence[bool]) -> RoundScore:
     Latencies are those of the requests that were answered.
     """
     quarter = len(best) // 4
-    late_points, late_best = sum(result.verdict.points for result in results[quarter:]), sum(best[quarter:])
     reasons = Counter(result.verdict.reason for result in results)
     took = [result.verdict.milliseconds for result in results if result.verdict.answered]
     p50, p95, p99 = np.percentile(took, [50, 95, 99]).round(1).tolist() if took else (None, None, None)
@@ -102,5 +111,6 @@ def score(name: str, results: list[Result], best: Sequence[bool]) -> RoundScore:
         p50_ms=p50,
         p95_ms=p95,
         p99_ms=p99,
-        late_share=round(late_points / late_best, 4) if late_best else None,
+        late_points=sum(result.verdict.points for result in results[quarter:]),
+        late_best=sum(best[quarter:]),
     )

@@ -1,7 +1,7 @@
 """One model in the answer chain: it answers within its time, or says that it cannot."""
 
 import contextvars
-import math
+import logging
 import queue
 import threading
 import time
@@ -11,14 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from player.errors import ModelFailed
 from player.features import clean, to_table
+from player.model.fastpath import Scorecard, make_scorecard
 from player.model.store import Model
+from player.repair import Value
+
+log = logging.getLogger(__name__)
 
 FAILURES_TO_REST = 3
 REST_SECONDS = 30.0
+DIGITS = 6  # of a probability: enough to act on, and the same from the scorecard, the pipeline and a batch
 MOST_LATE = 16  # questions that were given up and still run; a model with so many is asked nothing more
 
 
@@ -45,6 +51,7 @@ class Link:
         self.trouble = ""  # why it failed last, "" after an answer
         self.resting_until = 0.0
         self.late: list[threading.Thread] = []
+        self.scorecard: Scorecard | None = None
 
     @property
     def resting(self) -> bool:
@@ -52,34 +59,52 @@ class Link:
         return time.monotonic() < self.resting_until
 
     def warm_up(self, seconds: float = 60.0) -> None:
-        """Answer an example within *seconds*, so that the first request finds everything imported."""
-        table = to_table(self.model.manifest.examples[:1], self.model.schema)
-        self.within(seconds, self.model.pipeline.predict_proba, table)
+        """Answer an example within *seconds*, so that the first request finds everything imported.
+
+        A model that is a sum answers single requests from its scorecard from then on.
+        """
+        model, examples = self.model, self.model.manifest.examples
+        self.within(seconds, model.pipeline.predict_proba, to_table(examples[:1], model.schema))
+        try:
+            self.scorecard = self.within(seconds, make_scorecard, model.pipeline, model.schema, examples)
+        except ModelFailed as error:
+            log.info("model %s has no scorecard: %s", self.version, error)
+        log.info("model %s answers from its %s", self.version, "scorecard" if self.scorecard else "pipeline")
 
     def answer(self, raws: Sequence[Mapping[str, Any]], degraded: bool = False) -> list[Answer]:
         """Return an answer for each raw request; raises ModelFailed when the model gives no usable one."""
         try:
             cleaned = [clean(raw, self.model.schema) for raw in raws]
-            table = to_table([row for row, _ in cleaned], self.model.schema)
         except Exception as error:
             raise ModelFailed(f"the features could not be cleaned: {describe(error)}") from error
-        chosen = self.predict(table)
+        preds, probas = self.predict_rows([row for row, _ in cleaned])
         return [
             Answer(pred, proba, self.version, degraded, warnings)
-            for (pred, proba), (_, warnings) in zip(chosen, cleaned, strict=True)
+            for pred, proba, (_, warnings) in zip(preds, probas, cleaned, strict=True)
         ]
 
-    def predict(self, table: pd.DataFrame) -> list[tuple[Any, float]]:
-        """Return (class, probability) for each row of a clean *table*; raises ModelFailed."""
+    def predict_rows(self, rows: Sequence[Mapping[str, Value]]) -> tuple[list[Any], list[float]]:
+        """Return classes and probabilities of clean *rows*: of a single one from the scorecard, if there is one."""
+        if len(rows) == 1 and self.scorecard is not None:
+            probability = self.scorecard.probability(rows[0])
+            return self.choose(np.array([[1 - probability, probability]]))
+        try:
+            table = to_table(rows, self.model.schema)
+        except Exception as error:
+            raise ModelFailed(f"the features could not be cleaned: {describe(error)}") from error
+        return self.predict(table)
+
+    def predict(self, table: pd.DataFrame) -> tuple[list[Any], list[float]]:
+        """Return the class and the probability for each row of a clean *table*; raises ModelFailed."""
         if self.resting:
             raise ModelFailed("it failed too often and rests")
         try:
             # A second more for each thousand rows: the budget is meant for one applicant.
             seconds = self.seconds + (len(table) - 1) / 1000
             proba = self.within(seconds, self.model.pipeline.predict_proba, table)
-            chosen = [self.choose(row) for row in proba.tolist()]
-            if len(chosen) != len(table):
-                raise ModelFailed(f"it gave {len(chosen)} answers for {len(table)} rows")
+            if len(proba) != len(table):
+                raise ModelFailed(f"it gave {len(proba)} answers for {len(table)} rows")
+            chosen = self.choose(np.asarray(proba, dtype="float64"))
         except Exception as error:
             failure = error if isinstance(error, ModelFailed) else ModelFailed(f"it answered no table of numbers "
                                                                                f"({type(error).__name__})")  # fmt: skip
@@ -89,14 +114,16 @@ class Link:
         self.failures, self.trouble = 0, ""
         return chosen
 
-    def choose(self, proba: list[float]) -> tuple[Any, float]:
-        """Return the likeliest class and the probability that is answered; raises ModelFailed for nonsense."""
+    def choose(self, proba: np.ndarray) -> tuple[list[Any], list[float]]:
+        """Return the likeliest class of each row of *proba*, shape (rows, classes), and the probability to answer.
+
+        That is the one of the second of two classes, else of the chosen one. Raises ModelFailed for nonsense.
+        """
         classes = self.model.manifest.classes
-        if len(proba) != len(classes) or not all(math.isfinite(p) for p in proba):
+        if proba.shape[1:] != (len(classes),) or not np.isfinite(proba).all():
             raise ModelFailed("it gave no numbers, or not one for each class")
-        best = max(range(len(proba)), key=proba.__getitem__)
-        shown = proba[1] if len(classes) == 2 else proba[best]
-        return classes[best], min(max(shown, 0.0), 1.0)
+        shown = proba[:, 1] if len(classes) == 2 else proba.max(axis=1)
+        return [classes[best] for best in proba.argmax(axis=1)], shown.clip(0.0, 1.0).round(DIGITS).tolist()
 
     def failed(self, trouble: str) -> None:
         """Count a failure; a model that keeps failing must not cost every request its time budget."""
