@@ -66,7 +66,8 @@ def ask_model(asked: wire.Asked, started: float) -> PredictionRow:
     """Return the model's answer as the row to store."""
     answer = parts().predictor.answer(asked.features)
     if answer.warnings:
-        log.info("preprocessing repaired: %s", "; ".join(answer.warnings))
+        said = "; ".join(answer.warnings) if parts().settings.logging.show_values else f"{len(answer.warnings)} values"
+        log.info("preprocessing repaired: %s", said)
     return PredictionRow(
         request_id=asked.key,
         received_at=datetime.now(UTC),

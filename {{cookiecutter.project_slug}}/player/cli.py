@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import sys
+import textwrap
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -70,6 +71,7 @@ def train(
     Says what is wrong when the table cannot be learned from; the old model then stays.
     """
     from player import training
+    from player.lifecycle.promotion import how_two_people_activate
     from player.lifecycle.records import record_model
     from player.model import store
 
@@ -85,8 +87,12 @@ def train(
     trained = training.train(training.read_table(data or settings.path(settings.data.train)), settings)
     manifest = store.save(trained, settings, note=f"player train on {data.name if data else settings.data.train}")
     record_model(manifest, settings)
-    store.activate(manifest.version, settings)
-    click.echo(f"Model {manifest.version} learned from {trained.rows:,} rows and is current in {settings.environment}.")
+    learned = f"Model {manifest.version} learned from {trained.rows:,} rows"
+    if settings.two_people:
+        click.echo(f"{learned}. {how_two_people_activate(manifest.version, settings)}")
+    else:
+        store.activate(manifest.version, settings)
+        click.echo(f"{learned} and is current in {settings.environment}.")
     for name, value in trained.metrics.items():
         click.echo(f"  {name:<20} {value:.4f}")
 
@@ -170,8 +176,11 @@ def doctor(context: click.Context, as_json: bool) -> None:
         click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2))
     else:
         for name, met, required, reason, fix in rows:
-            state = "met" if met else "MISSING" if required else "not needed here"
-            click.echo(f"{state:<16} {name:<28} {'' if met else f'{reason}: {fix}'}")
+            state = "met" if met else "MISSING" if required else "not needed"
+            click.echo(f"{state:<11} {name}")
+            if required and not met:
+                for line in (reason, f"-> {fix}"):
+                    click.echo(textwrap.fill(line, 80, initial_indent=12 * " ", subsequent_indent=12 * " "))
     sys.exit(1 if unmet(settings) else 0)
 
 
@@ -214,7 +223,7 @@ def monitor(context: click.Context, as_json: bool) -> None:
 
 @main.group()
 def db() -> None:
-    """Prepare the database."""
+    """Prepare the database, or copy it."""
 
 
 @db.command()
@@ -226,6 +235,18 @@ def upgrade(context: click.Context) -> None:
     settings = commands.begin(context)
     upgrade_tables(settings)
     click.echo(f"The {settings.environment} database is up to date.")
+
+
+@db.command()
+@click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.pass_context
+def backup(context: click.Context, folder: Path | None) -> None:
+    """Copy database and models into FOLDER (default: [storage].backup_folder), while the service goes on."""
+    from player.storage.backup import back_up
+
+    settings = commands.begin(context)
+    for path in back_up(settings, folder or settings.path(settings.storage.backup_folder)):
+        click.echo(f"{path} ({path.stat().st_size:,} bytes)")
 
 
 for command in (commands.retrain, commands.replay, commands.schedule, *stage_commands.COMMANDS):

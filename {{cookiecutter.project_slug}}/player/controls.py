@@ -4,8 +4,10 @@
 """
 
 import ipaddress
+import math
 import os
 import stat
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,10 @@ class Control:
     reason: str
     fix: str
     required: Callable[[Settings], bool] = lambda settings: settings.strict
+    at_start: bool = True  # `player serve` refuses without it; else only `player doctor` complains
+
+
+WORKERS = {"low": 1, "medium": 2, "high": 4}  # by availability
 
 
 def strong(key: SecretStr | None) -> bool:
@@ -70,6 +76,12 @@ def password_not_in_file(settings: Settings) -> bool:
     return "@" not in settings.storage.database_url
 
 
+def has_fresh_backup(settings: Settings) -> bool:
+    """Tell whether the newest backup is young enough; where none is asked for, none is needed."""
+    ages = [time.time() - path.stat().st_mtime for path in settings.path(settings.storage.backup_folder).glob("*")]
+    return not settings.storage.backup_hours or min(ages, default=math.inf) < 3600 * settings.storage.backup_hours
+
+
 CONTROLS = (
     Control("debug off", lambda s: not s.server.debug,
             "debug pages let a visitor run code", "set [server].debug = false",
@@ -93,7 +105,8 @@ CONTROLS = (
     Control("reachable only with a key", lambda s: only_this_machine(s.server.host) or strong(s.api_key),
             "it listens beyond this machine", "listen on 127.0.0.1 behind a proxy, or set PLAYER_API_KEY"),
     Control("values not in the log", lambda s: not s.logging.show_values,
-            "log files travel further than the database", "set [logging].show_values = false"),
+            "log files travel further than the database", "set [logging].show_values = false",
+            required=lambda s: s.strict or s.rating.confidentiality != "low"),
     Control("no debug log", lambda s: s.logging.level != "DEBUG",
             "debug lines hold more than users agreed to", "set [logging].level = \"INFO\"",
             required=lambda s: s.environment == "production"),
@@ -101,18 +114,35 @@ CONTROLS = (
             "what trains or reports must not be able to put a model there", "set [model].folder = \"models\""),
     Control("labels limited", lambda s: s.access.labels_per_minute > 0,
             "one key could flood the next training set", "set [access].labels_per_minute"),
-    Control("rows survive a power cut", lambda s: s.storage.durability == "power",
-            "integrity is high", "set [storage].durability = \"power\"",
-            required=lambda s: s.strict and s.rating.integrity == "high"),
     Control("retention", lambda s: s.storage.keep_days > 0,
             "confidentiality is high: what is gone cannot leak", "set [storage].keep_days",
             required=lambda s: s.strict and s.rating.confidentiality == "high"),
+    Control("no copies for development", lambda s: not s.access.copy_to_development,
+            "confidentiality is high: a laptop is lost more easily", "set [access].copy_to_development = false",
+            required=lambda s: s.rating.confidentiality == "high"),
+    Control("promotion says why", lambda s: s.promotion.reason_required,
+            "a record without a reason answers no question", "set [promotion].reason_required = true",
+            required=lambda s: s.strict and s.rating.integrity != "low"),
+    Control("two people", lambda s: s.promotion.four_eyes,
+            "integrity is high: nobody promotes alone", "set [promotion].four_eyes = true",
+            required=lambda s: s.strict and s.rating.integrity == "high"),
+    Control("rows survive a power cut", lambda s: s.storage.durability == "power",
+            "integrity is high", "set [storage].durability = \"power\"",
+            required=lambda s: s.strict and s.rating.integrity == "high"),
+    Control("no early labels", lambda s: not s.access.early_labels,
+            "integrity is high: a label needs its prediction", "set [access].early_labels = false",
+            required=lambda s: s.strict and s.rating.integrity == "high"),
+    Control("enough workers", lambda s: s.server.workers >= WORKERS[s.rating.availability],
+            "one may die or reload while others answer", "set [server].workers to 2 (availability high: 4) or more"),
     Control("database server", is_postgresql,
             "availability is high: a file cannot be moved while it is written", "set PLAYER_DATABASE_URL",
             required=lambda s: s.environment == "production" and s.rating.availability == "high"),
-    Control("two workers", lambda s: s.server.workers >= 2,
-            "one may die or reload while the other answers", "set [server].workers to 2 or more",
-            required=lambda s: s.strict and s.rating.availability != "low"),
+    Control("backups", lambda s: s.storage.backup_hours > 0,
+            "availability is high: a disk can be lost", "set [storage].backup_hours",
+            required=lambda s: s.strict and s.rating.availability == "high"),
+    Control("fresh backup", has_fresh_backup,
+            "the newest backup is older than [storage].backup_hours, or there is none", "run `player db backup`",
+            required=lambda s: s.strict and s.rating.availability == "high", at_start=False),
 )  # fmt: skip
 
 
@@ -121,9 +151,14 @@ def unmet(settings: Settings) -> list[Control]:
     return [control for control in CONTROLS if control.required(settings) and not control.met(settings)]
 
 
+def blocking(settings: Settings) -> list[Control]:
+    """Return the unmet controls without which nothing may start here."""
+    return [control for control in unmet(settings) if control.at_start]
+
+
 def refuse_unsafe(settings: Settings) -> None:
     """Raise ConfigError, one line with all reasons and fixes, when a required control is not met."""
-    missing = unmet(settings)
+    missing = blocking(settings)
     if missing:
         reasons = "; ".join(f"{control.name}: {control.reason} ({control.fix})" for control in missing)
         raise ConfigError(f"{settings.environment} refuses to start. {reasons}.")

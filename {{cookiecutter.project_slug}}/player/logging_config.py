@@ -6,6 +6,8 @@ import logging.config
 import socket
 import time
 import tomllib
+import traceback
+from typing import Any
 
 from player.config import Settings
 
@@ -32,6 +34,7 @@ class RequestContext(logging.Filter):
 class OneLineFormatter(logging.Formatter):
     """Writes a record, traceback included, as one line: what a value holds can never start a second one."""
 
+    show_values = True
     converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
@@ -39,6 +42,13 @@ class OneLineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, control characters escaped, at most 8,000 characters long."""
         return one_line(super().format(record))
+
+    def formatException(self, ei: Any) -> str:
+        """Return the traceback; where values must not be seen, without the error's text, which may quote one."""
+        if self.show_values:
+            return super().formatException(ei)
+        kind, _, trace = ei
+        return f"{''.join(traceback.format_tb(trace))}{kind.__name__}"
 
 
 def one_line(text: str) -> str:
@@ -54,6 +64,7 @@ def setup_logging(settings: Settings) -> None:
     """Configure Python's logging from `config/logging.toml`, level and file from the settings."""
     config = tomllib.loads((settings.home / "config" / "logging.toml").read_text(encoding="utf-8"))
     RequestContext.project = settings.project.name
+    OneLineFormatter.show_values = settings.logging.show_values
     config["loggers"]["player"]["level"] = settings.logging.level
     if settings.logging.file:
         path = settings.path(settings.logging.file)

@@ -90,6 +90,8 @@ class Storage(Table):
     durability: Literal["process", "power"]
     ship_seconds: float = Field(gt=0)
     keep_days: int = Field(ge=0)
+    backup_hours: int = Field(ge=0)
+    backup_folder: str = Field(min_length=1)
 
 
 class Access(Table):
@@ -98,6 +100,14 @@ class Access(Table):
     key_required: bool
     early_labels: bool
     labels_per_minute: int = Field(ge=0)
+    copy_to_development: bool
+
+
+class PromotionSettings(Table):
+    """What a promotion into acceptance and production needs beside its gates."""
+
+    reason_required: bool
+    four_eyes: bool
 
 
 class ShadowSettings(Table):
@@ -140,6 +150,7 @@ class Settings(BaseSettings):
     model: ModelSettings
     storage: Storage
     access: Access
+    promotion: PromotionSettings
     shadow: ShadowSettings
     monitoring: Monitoring
     logging: Logging
@@ -151,6 +162,11 @@ class Settings(BaseSettings):
     def strict(self) -> bool:
         """Whether users depend on this environment, or it must behave as if they did."""
         return self.environment in ("acceptance", "production")
+
+    @property
+    def two_people(self) -> bool:
+        """Whether two people must agree before a model becomes current here."""
+        return self.strict and self.promotion.four_eyes
 
     def path(self, text: str) -> Path:
         """Return *text* as a path below the project folder, `{environment}` filled in."""

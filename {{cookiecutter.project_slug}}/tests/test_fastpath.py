@@ -17,7 +17,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTran
 from player.config import Settings
 from player.features import Schema, as_given, clean_table, to_table
 from player.model import store
-from player.model.fastpath import make_scorecard, odd_rows
+from player.model.fastpath import Scorecard, make_scorecard, odd_rows
 from player.model.link import Link
 from player.training import Trained, build_pipeline
 
@@ -71,11 +71,13 @@ def test_small_and_large_numbers(scale: float, trained: Trained, features: pd.Da
 
 SPLINES = make_pipeline(SimpleImputer(), SplineTransformer())
 OWN_FUNCTION = make_pipeline(SimpleImputer(), FunctionTransformer(as_given))
+WHOLE_NUMBERS = OneHotEncoder(handle_unknown="ignore")
 REGRESSION = LogisticRegression(max_iter=50)
 NOT_A_SUM = {
     "trees": (HistGradientBoostingClassifier(max_iter=5), None),
     "another function of a number": (REGRESSION, SPLINES),
     "a function of one's own": (REGRESSION, OWN_FUNCTION),
+    "a category in a column of numbers": (REGRESSION, make_pipeline(SimpleImputer(), WHOLE_NUMBERS)),
     "isotonic calibration": (CalibratedClassifierCV(REGRESSION, method="isotonic", cv=2), None),
     "an average of models": (CalibratedClassifierCV(REGRESSION, cv=2, ensemble=True), None),
 }
@@ -107,6 +109,16 @@ def test_a_link_uses_it_for_one_row_only(model_settings: Settings) -> None:
 
     assert link.scorecard is not None
     assert link.answer(examples) == [link.answer([example])[0] for example in examples]
+
+
+def test_a_scorecard_that_fails_leaves_the_answer_to_the_pipeline(model_settings: Settings) -> None:
+    """Nothing that is only meant to be fast may cost an answer."""
+    link = Link(store.load(store.current_manifest(model_settings).version, model_settings), 5.0)
+    example = link.model.manifest.examples[0]
+    expected = link.answer([example])
+    link.scorecard = Scorecard(float("nan"), ())
+
+    assert expected == link.answer([example])
 
 
 def test_a_link_without_one_answers_from_the_pipeline(trained: Trained, model_settings: Settings) -> None:

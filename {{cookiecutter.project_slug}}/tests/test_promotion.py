@@ -1,6 +1,7 @@
 """A model walks from development to production, the same bytes all the way, and each gate can say no."""
 
 import json
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
@@ -192,6 +193,27 @@ def test_two_people_are_needed_where_integrity_is_high(project: Path, monkeypatc
 
     assert move("acceptance", "bob", approve=True)["who"] == "ann, approved by bob"
     assert current("acceptance").version == current("testing").version
+
+
+def test_training_in_a_production_of_high_integrity_only_saves(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command says how two people make the model current, and that is what does it."""
+    monkeypatch.setenv("PLAYER_RATING__INTEGRITY", "high")
+    monkeypatch.setenv("PLAYER_LOGGING__SHOW_VALUES", "false")
+    said = run("-e", "production", "train")
+    assert said.exit_code == 0, said.output
+    assert store.pointer(load_settings("production")) is None
+    found = re.search(r"player promote production --version (\S+)", said.output)
+    assert found
+
+    version = found[1]
+    without_reason = run("promote", "production", "--version", version, "--as", "ann")
+    asked = run("promote", "production", "--version", version, "--as", "ann", "--reason", "first model")
+    approved = run("promote", "production", "--version", version, "--as", "bob", "--approve")
+
+    assert "Say why" in without_reason.stderr
+    assert "waits: another person" in asked.output
+    assert approved.exit_code == 0, approved.output
+    assert current("production").version == version
 
 
 def test_a_model_that_was_saved_by_retraining_goes_through_the_gates(project: Path, trained: Trained) -> None:

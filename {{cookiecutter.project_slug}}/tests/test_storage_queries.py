@@ -95,15 +95,3 @@ def test_models_are_recorded_once(engine: Engine) -> None:
     assert ["v2", "v1"] == list(table["version"])
     assert [10, 10] == list(table["rows"])
     assert {"auc": 0.8} == table["metrics"][0]
-
-
-def test_forgetting_deletes_what_is_older(engine: Engine, settings: Settings) -> None:
-    """Predictions and labels from before the time go, here and in the spool; later ones stay."""
-    writer = Writer(settings)
-    deleted = queries.forget(engine, writer.spool, NOON + timedelta(minutes=2))
-
-    assert deleted == 2 + 2
-    assert ["e", "d", "c"] == list(queries.recent(engine, 10)["request_id"])
-    assert writer.find("a") is None
-    assert writer.find("c") is not None
-    writer.stop()

@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
 from player.config import Settings
-from player.controls import unmet
+from player.controls import blocking
 from player.errors import PlayerError
 from player.features import Schema
 from player.lifecycle.comparison import compare
@@ -47,7 +47,7 @@ class Verdict:
 
 def controls(move: Move) -> Verdict:
     """The target has every control that its environment and its CIA rating need."""
-    missing = unmet(move.target)
+    missing = blocking(move.target)
     reasons = "; ".join(f"{control.name} ({control.fix})" for control in missing)
     return Verdict("controls", not missing, f"missing: {reasons}" if missing else "every required control is met")
 

@@ -42,6 +42,8 @@ def promote(target: Settings, person: str, reason: str, approve: bool = False, v
 
 def promote_alone(target: Settings, person: str, reason: str, approve: bool, version: str) -> dict[str, Any]:
     """Do the work of `promote`; nobody else promotes to *target* at this moment."""
+    if target.strict and target.promotion.reason_required and not (reason.strip() or approve):
+        raise PromotionRefused(f'Say why a model goes to {target.environment}: --reason "…".')
     source = target if version else load_settings(before(target.environment))
     manifest, data = store.verify(version or store.current_manifest(source).version, source)
     move = Move(source, target, manifest, incumbent_of(target))
@@ -49,7 +51,7 @@ def promote_alone(target: Settings, person: str, reason: str, approve: bool, ver
         raise PromotionRefused(f"{manifest.version} is current in {target.environment} already.")
     verdicts = [gate(move) for gate in gates.BEFORE]
     refuse(move, person, reason, verdicts)
-    if four_eyes(target):
+    if target.two_people:
         asked_by = read_request(target, manifest.version) if approve else ""
         if not asked_by:
             keep_request(target, manifest.version, person)
@@ -91,9 +93,10 @@ def refuse(move: Move, person: str, reason: str, verdicts: list[Verdict]) -> Non
         raise PromotionRefused(f"Not promoted to {move.target.environment}. {'; '.join(reasons)}.")
 
 
-def four_eyes(target: Settings) -> bool:
-    """Tell whether two people must agree."""
-    return target.strict and target.rating.integrity == "high"
+def how_two_people_activate(version: str, settings: Settings) -> str:
+    """Return what to type where a model does not become current by one person's decision."""
+    command = f"player promote {settings.environment} --version {version}"
+    return f"Two people make it current: `{command} --reason …`, then another one the same with --approve."
 
 
 def keep_request(target: Settings, version: str, person: str) -> None:

@@ -18,6 +18,7 @@ from player.features import Schema, clean, to_table
 from player.lifecycle.collected import Past, lessons, read_labelled, read_past, read_senders, usable
 from player.lifecycle.contest import FEWEST_TO_JUDGE, Contest, Lessons, hold, look_sizes
 from player.lifecycle.need import COLLECTED, reason_to_retrain
+from player.lifecycle.promotion import how_two_people_activate
 from player.lifecycle.recipes import Recipe, recipes
 from player.lifecycle.records import record_model
 from player.lifecycle.retraining_page import write_page
@@ -120,10 +121,14 @@ def decide(
     trained = learn(best, learnable, len(rows))
     manifest = store.save(trained, settings, note=f"player retrain: {best.recipe.name}")
     record_model(manifest, settings)
-    if activate:
+    if activate and not settings.two_people:
         store.activate(manifest.version, settings)
-    verb = "replaces" if activate else "is saved, and would replace"
+        verb = "replaces"
+    else:
+        verb = "is saved, and would replace"
     sentence = f"Model {manifest.version} {verb} {found.champion}: {best.comparison.sentence}{only}."
+    if settings.two_people:
+        sentence += f" {how_two_people_activate(manifest.version, settings)}"
     outcome = replace(found, decision=NEW_MODEL, sentence=sentence, contests=contests, version=manifest.version)
     return write_page(outcome, settings)
 

@@ -15,6 +15,7 @@ from player.features import read_schema
 from player.model.predictor import Answer, Predictor
 from player.storage import queries
 from player.storage.migrations import check, upgrade
+from player.storage.retention import forget
 from player.storage.tables import create_engine_for
 from player.storage.writer import LabelRow, PredictionRow, Writer
 
@@ -59,8 +60,7 @@ def stage_rows(settings: Settings) -> tuple[pd.DataFrame, str]:
         if copy.empty:
             raise DataError("Production has no requests yet that could be copied.")
         return copy, "production"
-    # A sample of real requests is worth most, but what must be kept secret does not go to a laptop.
-    copy = pd.DataFrame() if settings.rating.confidentiality == "high" else production_rows()
+    copy = production_rows() if settings.access.copy_to_development else pd.DataFrame()
     rows, source = (copy, "production") if len(copy) else (training_rows(settings), settings.data.train)
     return rows.sample(min(SAMPLE_ROWS, len(rows)), random_state=SEED), f"a sample of {source}"
 
@@ -132,5 +132,5 @@ def as_label(row: dict[Any, Any]) -> LabelRow:
 def clear(settings: Settings, writer: Writer) -> None:
     """Delete every prediction and label of an environment."""
     engine = create_engine_for(settings)
-    queries.forget(engine, writer.spool, datetime.now(UTC))
+    forget(engine, writer.spool, datetime.now(UTC))
     engine.dispose()

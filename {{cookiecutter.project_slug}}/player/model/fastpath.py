@@ -57,7 +57,7 @@ class Scorecard:
     def probability(self, row: Mapping[str, Value]) -> float:
         """Return the probability of the second class for one clean *row*."""
         log_odds = self.base + sum(term.of(row[term.name]) for term in self.terms)
-        return 1 / (1 + math.exp(-log_odds)) if log_odds > -700 else 0.0
+        return 0.0 if log_odds < -700 else 1 / (1 + math.exp(-log_odds))
 
 
 def make_scorecard(pipeline: Any, schema: Schema, examples: Sequence[Mapping[str, Value]]) -> Scorecard | None:
@@ -140,4 +140,5 @@ def odd_value(feature: Feature, dice: random.Random) -> Value:
     span = feature.high - feature.low
     if dice.random() < 0.1:
         return dice.choice([0.0, -1.0, feature.low - 100 * span, feature.high + 100 * span, LARGEST, -LARGEST])
-    return dice.uniform(feature.low - span, feature.high + span)
+    value = dice.uniform(feature.low - span, feature.high + span)
+    return dice.choice([value, float(round(value))])  # a whole number may be a category to the pipeline

@@ -1,5 +1,6 @@
 """One model in the answer chain: it answers within its time, or says that it cannot."""
 
+import contextlib
 import contextvars
 import logging
 import queue
@@ -86,8 +87,11 @@ class Link:
     def predict_rows(self, rows: Sequence[Mapping[str, Value]]) -> tuple[list[Any], list[float]]:
         """Return classes and probabilities of clean *rows*: of a single one from the scorecard, if there is one."""
         if len(rows) == 1 and self.scorecard is not None:
-            probability = self.scorecard.probability(rows[0])
-            return self.choose(np.array([[1 - probability, probability]]))
+            with contextlib.suppress(Exception):  # the pipeline may know better
+                probability = self.scorecard.probability(rows[0])
+                chosen = self.choose(np.array([[1 - probability, probability]]))
+                self.failures, self.trouble = 0, ""
+                return chosen
         try:
             table = to_table(rows, self.model.schema)
         except Exception as error:

@@ -88,7 +88,7 @@ class Commits:
             self._commit(jobs)
             for job in jobs:
                 job.wake.set()
-            self._checkpoint()
+            self._checkpoint(CHECKPOINT_BYTES)
         finally:
             self._write_lock.release()
         self._wake_next()
@@ -151,10 +151,16 @@ class Commits:
             raise
         return results
 
-    def _checkpoint(self) -> None:
+    def empty_log(self) -> None:
+        """Move SQLite's write-ahead log into the file now: deleted rows are still in it."""
+        with self._write_lock:
+            self._checkpoint(longer_than=0)
+        self._wake_next()
+
+    def _checkpoint(self, longer_than: int) -> None:
         """Move SQLite's write-ahead log into the file when it is long; TRUNCATE keeps other writers out meanwhile."""
         try:
-            if self._file.wal.stat().st_size > CHECKPOINT_BYTES:
+            if self._file.wal.stat().st_size > longer_than:
                 self._writer.get().execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except (OSError, sqlite3.Error, StorageError):
             log.debug("the checkpoint has to wait", exc_info=True)  # the rows are durable all the same

@@ -36,8 +36,13 @@ def within(seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.
 
 
 def explain(error: BaseException, settings: Settings) -> str:
-    """Return the first line of *error* without the statement, its values, or the password."""
+    """Return the first line of *error* without the statement, its values, or the password.
+
+    What a driver says of a statement may quote a value: where values must not be seen, only its kind is returned.
+    """
     original = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    if isinstance(error, DBAPIError) and error.statement and not settings.logging.show_values:
+        return f"{type(original).__name__} in a statement"
     text = (str(original).strip() or type(original).__name__).splitlines()[0]
     return hide_password(text, settings)
 

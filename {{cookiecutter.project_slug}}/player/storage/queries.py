@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from sqlalchemy import Engine, Select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from player.storage.spool import Spool
 from player.storage.tables import TRUTH, Label, ModelRecord, Prediction
 
 COLUMNS = (
@@ -66,16 +65,6 @@ def add_model(engine: Engine, **columns: Any) -> None:
 def models(engine: Engine) -> pd.DataFrame:
     """Return the recorded models, the newest first; the columns are those of the table, `metrics` is a dict."""
     return fetch(engine, sa.select(*ModelRecord.__table__.c).order_by(ModelRecord.created_at.desc()))
-
-
-def forget(engine: Engine, spool: Spool, before: datetime) -> int:
-    """Delete the predictions and labels received before *before*, here and in the spool; return how many."""
-    deleted = 0
-    with engine.begin() as connection:
-        for table in (Prediction, Label):
-            deleted += connection.execute(sa.delete(table).where(table.received_at < before)).rowcount
-    spool.forget(before.timestamp())
-    return deleted
 
 
 def with_label(rows: sa.Subquery, outer: bool) -> Select[Any]:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from player.config import Settings
 from player.errors import StorageError
-from player.storage import queries
+from player.storage import retention
 from player.storage.database import explain, within
 from player.storage.migrations import prepare
 from player.storage.sending import known_labels, send
@@ -120,7 +120,8 @@ class Shipper:
             self._spool.mark_shipped(batch[-1].n, refused)
             log.info("wrote %d rows to the database", len(batch) - len(refused))
             for row, reason in refused:
-                log.error("the database refuses %s %d, it is set aside: %s", row.kind, row.n, reason)
+                shown = reason if self._settings.logging.show_values else "its reason is in the spool"
+                log.error("the database refuses %s %d, it is set aside: %s", row.kind, row.n, shown)
             self._spool.purge()
             if time.monotonic() > self._until:
                 return
@@ -138,7 +139,8 @@ class Shipper:
         days = self._settings.storage.keep_days
         if days and time.monotonic() - self._forgot > FORGET_SECONDS:
             before = datetime.now(UTC) - timedelta(days=days)
-            within(10 * SEND_SECONDS, queries.forget, self._engine, self._spool, before)
+            within(10 * SEND_SECONDS, retention.forget, self._engine, self._spool, before)
+            retention.forget_files(self._settings, self._settings.path(self._settings.storage.backup_folder))
             self._forgot = time.monotonic()
 
     def _notice(self, error: str) -> None:

@@ -120,9 +120,16 @@ class Spool:
         self.write(lambda c: c.execute(sql, (first + PURGE_AT_ONCE, newest - REMEMBER_ROWS, cutoff)))
 
     def forget(self, before: float) -> None:
-        """Delete the shipped rows that were received before this time (seconds since 1970)."""
-        sql = "DELETE FROM rows WHERE at < ? AND n <= (SELECT value FROM state WHERE name = 'shipped')"
-        self.write(lambda c: c.execute(sql, (before,)))
+        """Delete the shipped rows received before this time (seconds since 1970), and all labels of such rows."""
+        shipped = "n <= (SELECT value FROM state WHERE name = 'shipped')"
+        old = "SELECT key FROM rows WHERE kind = 'prediction' AND at < ?"
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(f"DELETE FROM rows WHERE {shipped} AND about IN ({old})", (before,))  # noqa: S608 - no values
+            connection.execute(f"DELETE FROM rows WHERE {shipped} AND at < ?", (before,))  # noqa: S608 - no values
+
+        self.write(work)
+        self._commits.empty_log()
 
     def note(self, name: str, value: str) -> None:
         """Write down one fact that all processes of the machine share, such as how the database does."""

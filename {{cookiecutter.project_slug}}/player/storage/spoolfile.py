@@ -65,6 +65,7 @@ class SpoolFile:
         try:
             self._check(connection)
             connection.execute(f"PRAGMA synchronous={'FULL' if self._power else 'NORMAL'}")
+            connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten
             connection.execute("PRAGMA fullfsync=ON")  # macOS: really to the disk
             connection.execute(f"PRAGMA max_page_count={MOST_MB * 256}")
             # Checkpoints are made in `commits`, while nobody else writes: below SQLite 3.51.3 one that meets another

@@ -137,6 +137,7 @@ def sqlite_engine(url: URL, settings: Settings, create: bool) -> Engine:
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten
         connection.execute("PRAGMA journal_mode=WAL")  # readers do not wait for the writer
         connection.execute(f"PRAGMA synchronous={'FULL' if power else 'NORMAL'}")
 
