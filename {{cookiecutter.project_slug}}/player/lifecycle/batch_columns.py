@@ -15,7 +15,7 @@ PLAIN_NUMBER = r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 Cleaned = tuple[Any, Any, list[str]]  # values, the number of each row's warning (0: none), the warnings
 
 
-def clean_batch(batch: pa.RecordBatch, schema: Schema, from_csv: bool = False) -> tuple[pd.DataFrame, list[str]]:
+def clean_batch(batch: pa.RecordBatch, schema: Schema, from_csv: bool = False) -> tuple[pd.DataFrame, pa.Array]:
     """Return the clean table of a *batch*, shape (rows, features), and the warnings of each row as a JSON list.
 
     In a CSV file everything is text: with *from_csv* a plain number in a column of numbers is one.
@@ -96,18 +96,18 @@ def unique(column: pa.Array) -> tuple[list[Any], Any]:
     return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False)
 
 
-def combine(codes: Any, names: list[list[str]], always: list[str]) -> list[str]:
-    """Return the warnings of each row as JSON; each combination is written once."""
-    texts: dict[bytes, str] = {}
-    odd = codes.any(axis=1)
-    result = np.full(len(codes), json.dumps(always), dtype=object)
-    for place in np.flatnonzero(odd):
-        key = codes[place].tobytes()
-        if key not in texts:
-            found = [names[column][code - 1] for column, code in enumerate(codes[place].tolist()) if code]
-            texts[key] = json.dumps(found + always)
-        result[place] = texts[key]
-    return list(result)
+def combine(codes: Any, names: list[list[str]], always: list[str]) -> pa.Array:
+    """Return the warnings of each row as JSON text; each combination of *codes* is written once."""
+    key = np.zeros(len(codes), dtype="int64")  # the same for rows with the same codes, and below the number of rows
+    for place, warnings in enumerate(names):
+        if warnings:
+            longer = pa.array(key * (len(warnings) + 1) + codes[:, place])
+            key = longer.dictionary_encode().indices.to_numpy().astype("int64")
+    texts = []
+    for row in np.unique(key, return_index=True)[1]:
+        found = [names[column][code - 1] for column, code in enumerate(codes[row].tolist()) if code]
+        texts.append(json.dumps(found + always))
+    return pa.DictionaryArray.from_arrays(key, pa.array(texts, pa.string())).cast(pa.string())
 
 
 def raw_rows(batch: pa.RecordBatch, schema: Schema | None, from_csv: bool) -> list[dict[str, Any]]:

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TimeElapsedColumn
 from rich.text import Text
 
 from player.config import Settings
 from player.errors import ModelMissing
-from player.lifecycle.batch import Result, score
+from player.lifecycle import spark
+from player.lifecycle.batch import Engine, Result, in_turn, score
 from player.model.predictor import Predictor
 from player.storage import runs
 from player.storage.migrations import check, upgrade
@@ -23,31 +24,36 @@ class Rows(ProgressColumn):
         return Text(f"{task.completed:,.0f} rows, {task.speed or 0:,.0f} rows/s")
 
 
-def run(source: Path, target: Path, settings: Settings, again: bool = False) -> Result:
-    """Score *source* into *target* and keep the run in the database; raises PlayerError."""
+def run(source: Path, target: Path, settings: Settings, again: bool = False, engine: str = "plain") -> Result:
+    """Score *source* into *target* and keep the run in the database; *engine* is plain or spark. Raises PlayerError."""
     check(settings) if settings.strict else upgrade(settings)
     predictor = Predictor(settings)
     predictor.reload()
     if predictor.schema is None:  # the API must answer all the same; a file of guesses helps nobody
         raise ModelMissing(f"No model can score {source}: {predictor.status()['reason']}")
-    engine = create_engine_for(settings)
-    name = runs.start_run(engine, str(source), str(target))
+    chosen = spark.start() if engine == "spark" else in_turn
+    database = create_engine_for(settings)
+    name = runs.start_run(database, str(source), str(target))
     try:
-        result = shown(source, target, predictor, again)
+        result = shown(source, target, predictor, again, chosen)
     except BaseException:  # also Ctrl-C: the run ended
-        runs.finish_run(engine, name, "failed")
+        runs.finish_run(database, name, "failed")
         raise
     else:
         models = ", ".join(sorted(result.models))
-        runs.finish_run(engine, name, "done", result.rows, result.warnings, models)
+        runs.finish_run(database, name, "done", result.rows, result.warnings, models)
     finally:
-        engine.dispose()
+        database.dispose()
     return result
 
 
-def shown(source: Path, target: Path, predictor: Predictor, again: bool) -> Result:
-    """Score while a bar shows rows and rows per second."""
-    columns = (SpinnerColumn(), Rows(), TimeElapsedColumn())
+def shown(source: Path, target: Path, predictor: Predictor, again: bool, engine: Engine) -> Result:
+    """Score while a bar shows how far it is, rows and rows per second."""
+    columns = (BarColumn(), TaskProgressColumn(), Rows(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=None)
-        return score(source, target, predictor, again, lambda rows: bar.update(task, completed=rows))
+
+        def progress(done: int, expected: int) -> None:
+            bar.update(task, completed=done, total=expected or None)
+
+        return score(source, target, predictor, again, progress, engine)
