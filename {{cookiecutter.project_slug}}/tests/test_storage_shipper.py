@@ -358,3 +358,24 @@ def test_a_batch_has_a_size(settings: Settings) -> None:
     assert [1, 2, 3] == [row.n for row in writer.spool.waiting(1000)]
     assert isinstance(writer.spool.waiting(1)[0], Row)
     writer.stop()
+
+
+def test_after_an_outage_batches_grow_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first row goes alone, to see whether the database is well; what waits for an hour does not go row by row."""
+    writer, sizes, real = Writer(settings), list[int](), sending.send
+
+    def send(engine: object, rows: list[Row]) -> object:
+        if len(sizes) < 12:
+            sizes.append(0)
+            raise OSError("the database is away")
+        sizes.append(len(rows))
+        return real(engine, rows)  # type: ignore[arg-type]
+
+    writer.put_predictions([prediction(str(number)) for number in range(3000)])
+    monkeypatch.setattr(shipper, "send", send)
+    while writer.status()["spooled"]:
+        writer.ship()
+    writer.stop()
+
+    assert [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000] == [size for size in sizes if size][:11]
+    assert [(3000,)] == select(settings, "SELECT count(*) FROM predictions")

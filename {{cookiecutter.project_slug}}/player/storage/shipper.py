@@ -123,6 +123,7 @@ class Shipper:
                 shown = reason if self._settings.logging.show_values else "its reason is in the spool"
                 log.error("the database refuses %s %d, it is set aside: %s", row.kind, row.n, shown)
             self._spool.purge()
+            most = min(BATCH, 2 * most)  # what is left of an hour without the database must not go row by row
             if time.monotonic() > self._until:
                 return
         within(SEND_SECONDS, send, self._engine, [])
