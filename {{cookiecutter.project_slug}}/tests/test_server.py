@@ -15,9 +15,12 @@ from conftest import clean_environment, scratch_project
 
 from player.config import Settings, load_settings
 from player.model import store
+from player.server import listen
+from player.settings import Server
 from player.storage import queries
 from player.storage.tables import create_engine_for
 from player.training import Trained
+from tests.postgres import free_port
 from tests.service import WAIT, Service, wait_until
 
 
@@ -147,3 +150,17 @@ def test_stopping_answers_what_was_asked_and_stores_it(service: Service) -> None
     assert 0 == code
     assert all("ConnectionRefusedError" in failure for failure in load.failed), "nothing is cut, only refused"
     assert {f"last-{number}" for number in range(20)} <= set(stored(service.settings))
+
+
+def test_an_answer_of_two_packets_does_not_wait(home: Path) -> None:
+    """Connections send at once what they have: waiting for the client's confirmation would cost 40 ms."""
+    with listen(load_settings("testing").model_copy(update={"server": own_port()})) as sock:
+        client = socket.create_connection(sock.getsockname())
+        connection, _ = sock.accept()
+        with client, connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def own_port() -> Server:
+    """Return the server settings of testing with a port that is free."""
+    return load_settings("testing").server.model_copy(update={"port": free_port()})
