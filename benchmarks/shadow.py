@@ -69,8 +69,8 @@ class Service:
             os.killpg(self.process.pid, signal.SIGTERM)
             self.process.wait()
 
-    def block(self) -> tuple[float, float]:
-        """Ask a block of requests over one connection; return p50 and p99 in ms."""
+    def block(self, rate: float) -> tuple[float, float]:
+        """Ask a block of requests over one connection, at most *rate* a second; return p50 and p99 in ms."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         took = []
         for _ in range(REQUESTS):
@@ -81,16 +81,17 @@ class Service:
             took.append(1000 * (time.perf_counter() - begin))
             if answer.status != http.client.OK:
                 raise SystemExit(f"production answered with status {answer.status}")
+            time.sleep(max(0.0, begin + 1 / rate - time.perf_counter()))
         connection.close()
         percentiles = statistics.quantiles(took, n=100)
         return percentiles[49], percentiles[98]
 
 
-def compare(without: Service, with_shadow: Service, rounds: int) -> str:
-    """Return the ratios of *rounds* interleaved rounds as one line."""
+def compare(without: Service, with_shadow: Service, rounds: int, rate: float) -> str:
+    """Return the ratios of *rounds* interleaved rounds at *rate* requests a second as one line."""
     ratios: dict[str, list[float]] = {"with/without p50": [], "with/without p99": [], "noise p50": [], "noise p99": []}
     for _ in range(rounds):
-        first, mirrored, second = without.block(), with_shadow.block(), without.block()
+        first, mirrored, second = without.block(rate), with_shadow.block(rate), without.block(rate)
         for place, name in enumerate(("p50", "p99")):
             ratios[f"with/without {name}"].append(mirrored[place] / ((first[place] + second[place]) / 2))
             ratios[f"noise {name}"].append(second[place] / first[place])
@@ -106,9 +107,10 @@ def main() -> None:
     parser.add_argument("project", type=Path)
     parser.add_argument("--python", type=Path, help="default: that of the project's .venv")
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--rate", type=float, default=100, help="requests a second")
     arguments = parser.parse_args()
     python = arguments.python or arguments.project.resolve() / ".venv" / "bin" / "python"
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, ExitStack() as stack:
         on, off = Path(folder) / "on", Path(folder) / "off"
         shutil.copytree(arguments.project, on, ignore=shutil.ignore_patterns(".venv", ".tox", ".git", "output"))
         (on / "output").mkdir()
@@ -117,10 +119,11 @@ def main() -> None:
         acceptance = Service(stack, python, on, "acceptance")
         with_shadow = Service(stack, python, on, "production", f"http://127.0.0.1:{acceptance.port}")
         without = Service(stack, python, off, "production")
-        compare(without, with_shadow, 2)  # warm-up
-        sys.stdout.write(f"acceptance runs:    {compare(without, with_shadow, arguments.rounds)}\n")
-        acceptance.stop()
-        sys.stdout.write(f"acceptance stopped: {compare(without, with_shadow, arguments.rounds)}\n")
+        compare(without, with_shadow, 2, arguments.rate)  # warm-up
+        for state in ("runs", "stopped"):
+            ratios = compare(without, with_shadow, arguments.rounds, arguments.rate)
+            sys.stdout.write(f"acceptance {state:<8} {ratios}\n")
+            acceptance.stop()
 
 
 if __name__ == "__main__":
