@@ -191,7 +191,8 @@ def test_two_people_are_needed_where_integrity_is_high(project: Path, monkeypatc
     with pytest.raises(PromotionRefused, match="another person must approve"):
         move("acceptance", "ann", approve=True)
 
-    assert move("acceptance", "bob", approve=True)["who"] == "ann, approved by bob"
+    record = promotion.promote(load_settings("acceptance"), "bob", "", approve=True)
+    assert ("ann, approved by bob", "because") == (record["who"], record["why"])
     assert current("acceptance").version == current("testing").version
 
 

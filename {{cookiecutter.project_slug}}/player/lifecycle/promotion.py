@@ -52,13 +52,13 @@ def promote_alone(target: Settings, person: str, reason: str, approve: bool, ver
     verdicts = [gate(move) for gate in gates.BEFORE]
     refuse(move, person, reason, verdicts)
     if target.two_people:
-        asked_by = read_request(target, manifest.version) if approve else ""
-        if not asked_by:
-            keep_request(target, manifest.version, person)
+        if not approve:
+            keep_request(target, manifest.version, person, reason)
             return record(move, person, reason, verdicts, WAITS)
-        if asked_by == person:
+        asked = read_request(target, manifest.version)
+        if asked["person"] == person:
             raise PromotionRefused(f"{person} asked for this promotion; another person must approve it.")
-        person = f"{asked_by}, approved by {person}"
+        person, reason = f"{asked['person']}, approved by {person}", reason or asked["reason"]
     store.put(manifest, data, target)
     verdicts.append(gates.smoke(move))
     refuse(move, person, reason, verdicts)
@@ -99,24 +99,23 @@ def how_two_people_activate(version: str, settings: Settings) -> str:
     return f"Two people make it current: `{command} --reason …`, then another one the same with --approve."
 
 
-def keep_request(target: Settings, version: str, person: str) -> None:
-    """Keep, signed, that *person* asked to promote *version*."""
-    content = json.dumps({"version": version, "person": person}).encode()
+def keep_request(target: Settings, version: str, person: str, reason: str) -> None:
+    """Keep, signed, that *person* asked to promote *version*, and why."""
+    content = json.dumps({"version": version, "person": person, "reason": reason}).encode()
     write_whole(store.folder(target) / REQUEST, content + b"\n" + trust.sign(content, target).encode())
 
 
-def read_request(target: Settings, version: str) -> str:
-    """Return who asked to promote *version*; raises PromotionRefused when nobody did."""
+def read_request(target: Settings, version: str) -> dict[str, str]:
+    """Return who asked to promote *version* (`person`) and why (`reason`); raises PromotionRefused when nobody did."""
     try:
         content, _, signature = (store.folder(target) / REQUEST).read_bytes().partition(b"\n")
-        asked = json.loads(content)
+        asked: dict[str, str] = json.loads(content)
     except (OSError, ValueError):
         raise PromotionRefused(f"Nobody asked to promote {version} to {target.environment} yet.") from None
     signed = hmac.compare_digest(signature, trust.sign(content, target).encode())
     if not signed or asked["version"] != version:
         raise PromotionRefused(f"Nobody asked to promote {version} to {target.environment}; what was asked is another.")
-    person: str = asked["person"]
-    return person
+    return asked
 
 
 def record(move: Move, person: str, reason: str, verdicts: list[Verdict], outcome: str) -> dict[str, Any]:
