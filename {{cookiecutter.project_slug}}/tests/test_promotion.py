@@ -17,7 +17,8 @@ from sklearn.dummy import DummyClassifier
 from player.cli import main
 from player.config import load_settings
 from player.errors import ModelMissing, PromotionRefused
-from player.lifecycle import gates, promotion
+from player.features import Schema
+from player.lifecycle import gates, promotion, promotion_records
 from player.model import store
 from player.model.store import Manifest
 from player.storage import queries
@@ -52,6 +53,12 @@ def learn(trained: Trained, **changes: Any) -> Manifest:
     return manifest
 
 
+def another_pipeline(schema: Schema) -> DummyClassifier:
+    """Return a small model of these features, which is not the one of *trained*."""
+    rows = pd.DataFrame(0, index=range(4), columns=schema.names)
+    return DummyClassifier().fit(rows, [0, 1, 1, 0])
+
+
 def move(target: str, person: str = "ann", **more: Any) -> dict[str, Any]:
     """Promote into *target*."""
     return promotion.promote(load_settings(target), person, "because", **more)
@@ -83,19 +90,45 @@ def test_the_same_bytes_walk_from_development_to_production(project: Path) -> No
 def test_the_record_says_who_when_what_and_why(project: Path) -> None:
     """Each promotion leaves a signed line with the results of the gates."""
     move("testing", "ann")
-    lines = (store.folder(load_settings("testing")) / promotion.RECORDS).read_text(encoding="utf-8").splitlines()
-    found = json.loads(lines[0])["record"]
+    found = promotion_records.read(load_settings("testing"))[0]
 
     assert (found["who"], found["why"], found["to"]) == ("ann", "because", "testing")
     assert [gate["gate"] for gate in found["gates"]] == ["controls", "schema", "metrics", "unit tests", "smoke test"]
-    assert len(json.loads(lines[0])["signature"]) == 64
+    assert f"approved: {found['version']}, by ann" in run("-e", "testing", "promotions").output
+    assert json.loads(run("-e", "testing", "promotions", "--json").output) == [found]
+
+
+def test_a_record_cannot_be_changed_unseen(project: Path) -> None:
+    """Who writes another name into a record has no key to sign it, and nothing moves on from there."""
+    move("testing", "ann")
+    path = promotion_records.path_of(load_settings("testing"))
+    path.write_text(path.read_text(encoding="utf-8").replace("ann", "bob"), encoding="utf-8")
+
+    shown, moved = run("-e", "testing", "promotions"), run("promote", "acceptance", "--reason", "because")
+
+    assert (shown.exit_code, moved.exit_code) == (1, 1)
+    assert "line 1 of promotions.jsonl was changed after it was signed" in shown.stderr
+    assert "line 1 of promotions.jsonl was changed after it was signed" in moved.stderr
+
+    path.write_text("half a li", encoding="utf-8")
+    assert "line 1 of promotions.jsonl in testing is no record" in run("-e", "testing", "promotions").stderr
+
+
+def test_a_model_that_learned_further_up_passes_the_unit_tests_there(project: Path, trained: Trained) -> None:
+    """Only bytes that a stage let in passed its tests; what retraining made there has not, so the tests are run."""
+    move("testing")
+    testing = load_settings("testing")
+    saved = store.save(replace(trained, pipeline=another_pipeline(trained.schema)), testing)
+    store.activate(saved.version, testing)
+    (project / "test_small.py").write_text("def test_it():\n    assert False\n", encoding="utf-8")
+
+    assert "unit tests: 1 failed" in run("promote", "acceptance", "--reason", "because").stderr
 
 
 def last_record(environment: str) -> str:
     """Return the reasons in the newest record, which is one of a refusal."""
-    lines = (store.folder(load_settings(environment)) / promotion.RECORDS).read_text(encoding="utf-8").splitlines()
-    found = json.loads(lines[-1])["record"]
-    assert found["outcome"] == promotion.REFUSED
+    found = promotion_records.read(load_settings(environment))[-1]
+    assert found["outcome"] == promotion_records.REFUSED
     return "; ".join(f"{gate['gate']}: {gate['reason']}" for gate in found["gates"] if not gate["passed"])
 
 
@@ -112,8 +145,7 @@ def refuses_unit_tests(project: Path, patch: pytest.MonkeyPatch, trained: Traine
 
 def refuses_schema(project: Path, patch: pytest.MonkeyPatch, trained: Trained) -> str:
     fewer = replace(trained.schema, features=trained.schema.features[:-1])
-    rows = pd.DataFrame(0, index=range(4), columns=fewer.names)
-    learn(trained, schema=fewer, pipeline=DummyClassifier().fit(rows, [0, 1, 1, 0]))
+    learn(trained, schema=fewer, pipeline=another_pipeline(fewer))
     return "testing"
 
 

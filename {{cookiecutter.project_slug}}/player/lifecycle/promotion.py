@@ -1,12 +1,11 @@
 """How a model moves up: the same bytes go from one environment to the next, when every gate says yes.
 
 The files are copied and signed with the target's key, tried there, and only then made current, in one step: a crash at
-any point leaves a whole approved model. What was decided is kept in `models/<environment>/promotions.jsonl`.
+any point leaves a whole approved model.
 """
 
 import hmac
 import json
-import os
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -17,12 +16,12 @@ from player.config import ENVIRONMENTS, Settings, load_settings
 from player.errors import ModelMissing, PromotionRefused
 from player.lifecycle import gates
 from player.lifecycle.gates import Move, Verdict
+from player.lifecycle.promotion_records import APPROVED, REFUSED, ROLLED_BACK, WAITS, append
 from player.lifecycle.records import record_model
 from player.model import store, trust
 from player.model.files import write_whole
 
-RECORDS, REQUEST = "promotions.jsonl", "promotion-request.json"
-APPROVED, REFUSED, WAITS, ROLLED_BACK = "approved", "refused", "waits for a second person", "rolled back"
+REQUEST = "promotion-request.json"
 
 
 def promote(target: Settings, person: str, reason: str, approve: bool = False, version: str = "") -> dict[str, Any]:
@@ -134,16 +133,6 @@ def record(move: Move, person: str, reason: str, verdicts: list[Verdict], outcom
     }
     append(move.target, found)
     return found
-
-
-def append(target: Settings, found: dict[str, Any]) -> None:
-    """Write one signed line to the records and wait until it is on the disk."""
-    content = json.dumps(found, sort_keys=True)
-    store.folder(target).mkdir(parents=True, exist_ok=True)
-    with (store.folder(target) / RECORDS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"record": found, "signature": trust.sign(content.encode(), target)}) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def roll_back(target: Settings, person: str, reason: str) -> dict[str, Any]:

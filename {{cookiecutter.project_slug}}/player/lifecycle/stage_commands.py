@@ -1,8 +1,9 @@
-"""The commands of the four environments: `player dtap`, `keys`, `fill`, `promote`, `rollback`, `shadow`."""
+"""The commands of the four environments: to run them, to fill them, and to move models between them."""
 
 import getpass
 import json
 import signal
+import textwrap
 import time
 from dataclasses import asdict
 
@@ -33,7 +34,7 @@ def promote(
     Each environment has keys of its own: PLAYER_SIGNING_KEY_FILE may hold {environment}, such as
     keys/{environment}-signing.key, and so may PLAYER_API_KEY_FILE. `player keys` makes them.
     """
-    from player.lifecycle import promotion
+    from player.lifecycle import promotion, promotion_records
 
     context.obj = target
     found = promotion.promote(begin(context), person, reason, approve, version)
@@ -42,7 +43,7 @@ def promote(
         return
     for verdict in found["gates"]:
         click.echo(f"  {verdict['gate']:<12} {verdict['reason']}")
-    if found["outcome"] == promotion.WAITS:
+    if found["outcome"] == promotion_records.WAITS:
         click.echo(f"{found['version']} waits: another person must run `player promote {target} --approve`.")
     else:
         click.echo(f"{found['version']} is current in {target}.")
@@ -59,6 +60,28 @@ def rollback(context: click.Context, reason: str, person: str) -> None:
     settings = begin(context)
     found = promotion.roll_back(settings, person, reason)
     click.echo(f"{found['version']} is current in {settings.environment} again, instead of {found['replaces']}.")
+
+
+@click.command()
+@for_machines
+@click.pass_context
+def promotions(context: click.Context, as_json: bool) -> None:
+    """Show who moved which model into the chosen environment, when and why; exit code 1 when a record was changed."""
+    from player.lifecycle import promotion_records
+
+    settings = begin(context)
+    found = promotion_records.read(settings)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for record in found:
+        click.echo(f"{record['at']}  {record['outcome']}: {record['version']}, by {record['who']}")
+        no = [f"{gate['gate']}: {gate['reason']}" for gate in record.get("gates", []) if not gate["passed"]]
+        for line in (record["why"] and f"why: {record['why']}", *no):
+            if line:
+                click.echo(textwrap.fill(line, 100, initial_indent=27 * " ", subsequent_indent=27 * " "))
+    if not found:
+        click.echo(f"Nothing was promoted to {settings.environment} yet.")
 
 
 @click.command()
@@ -125,4 +148,4 @@ def shadow(rows: int, as_json: bool) -> None:
     click.echo(json.dumps(asdict(found), indent=2) if as_json else as_text(found, ("production", "acceptance")))
 
 
-COMMANDS = (promote, rollback, keys, fill, dtap, shadow)
+COMMANDS = (promote, rollback, promotions, keys, fill, dtap, shadow)

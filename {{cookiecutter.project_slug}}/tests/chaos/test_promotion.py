@@ -1,6 +1,5 @@
 """`kill -9` at a random moment of a promotion: always a whole approved model, always exactly one."""
 
-import json
 import os
 import random
 import secrets
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from player.config import Settings, load_settings
-from player.lifecycle import gates, promotion
+from player.lifecycle import gates, promotion, promotion_records
 from player.model import store
 from player.training import Trained
 
@@ -57,9 +56,8 @@ def promote(seconds: float | None = None) -> bool:
 
 def approved(settings: Settings) -> set[str]:
     """Return the versions that every gate let pass; each line of the records must be whole."""
-    lines = (store.folder(settings) / promotion.RECORDS).read_text(encoding="utf-8").splitlines()
-    records = [json.loads(line)["record"] for line in lines]
-    return {record["version"] for record in records if record["outcome"] == promotion.APPROVED}
+    records = promotion_records.read(settings)
+    return {record["version"] for record in records if record["outcome"] == promotion_records.APPROVED}
 
 
 def test_a_killed_promotion_leaves_a_whole_approved_model(

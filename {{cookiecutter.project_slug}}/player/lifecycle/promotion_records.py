@@ -1,0 +1,58 @@
+"""Who moved which model, when, why, and what the gates said: one signed line each, in `promotions.jsonl`."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from player.config import Settings
+from player.errors import ModelRefused
+from player.model import store, trust
+
+FILE = "promotions.jsonl"
+APPROVED, REFUSED, WAITS, ROLLED_BACK = "approved", "refused", "waits for a second person", "rolled back"
+
+
+def path_of(settings: Settings) -> Path:
+    """Return where the records of an environment are."""
+    return store.folder(settings) / FILE
+
+
+def append(settings: Settings, record: dict[str, Any]) -> None:
+    """Write one signed line and wait until it is on the disk."""
+    path_of(settings).parent.mkdir(parents=True, exist_ok=True)
+    line = {"record": record, "signature": trust.sign(content_of(record), settings)}
+    with path_of(settings).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def content_of(record: dict[str, Any]) -> bytes:
+    """Return what of a record is signed."""
+    return json.dumps(record, sort_keys=True).encode()
+
+
+def read(settings: Settings) -> list[dict[str, Any]]:
+    """Return the records of an environment, the oldest first; raises ModelRefused when one was changed."""
+    if not path_of(settings).exists():
+        return []
+    lines = path_of(settings).read_text(encoding="utf-8").splitlines()
+    return [checked(line, f"line {number} of {FILE}", settings) for number, line in enumerate(lines, 1)]
+
+
+def checked(line: str, name: str, settings: Settings) -> dict[str, Any]:
+    """Return the record in *line*; raises ModelRefused when it is none, or its signature is not to be trusted here."""
+    try:
+        signed = json.loads(line)
+        record: dict[str, Any] = signed["record"]
+        signature = str(signed["signature"])
+    except (ValueError, KeyError, TypeError):
+        raise ModelRefused(f"{name} in {settings.environment} is no record.") from None
+    trust.check_signature(content_of(record), signature, settings, name)
+    return record
+
+
+def was_approved(sha256: str, settings: Settings) -> bool:
+    """Tell whether every gate of this environment let exactly these bytes pass once."""
+    return any(record["outcome"] == APPROVED and record["sha256"] == sha256 for record in read(settings))
