@@ -17,7 +17,7 @@ PACKAGES = (
     "flask granian hypothesis import-linter ipykernel jinja2 joblib jupyter matplotlib mypy nbclient nbformat "
     "nbstripout numpy pandas pandas-stubs pip player pre-commit prometheus-client psutil psycopg py4j pyarrow pydantic "
     "pydantic-settings pyspark pytest pytest-cov python rich ruff schemathesis scikit-learn scipy setuptools sklearn "
-    "sqlalchemy test tests tox tox-uv uvicorn werkzeug wheel"
+    "sqlalchemy test tests time-machine tox tox-uv uvicorn werkzeug wheel"
 ).split()
 
 

@@ -6,12 +6,19 @@ here, where a waiting connection costs next to nothing.
 
 import asyncio
 import json
+import logging
 from typing import Any
 from urllib.parse import quote
 
 from player.settings import Server
 
+log = logging.getLogger(__name__)
+
 PRINTABLE = "".join(chr(code) for code in range(33, 127))
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was complete."""
 
 
 class Front:
@@ -34,6 +41,8 @@ class Front:
                 body = await self.read_body(scope, receive)
         except TimeoutError:
             return await refuse(send, 408, "The request did not arrive in time.")
+        except ClientGone:
+            return None
         if body is None:
             return await refuse(send, 413, f"A request may have {self.server.max_body_bytes} bytes.")
         if self.waiting >= self.server.max_waiting:
@@ -41,18 +50,26 @@ class Front:
         self.waiting += 1
         try:
             await self.app(complete(scope, body), replay(body), send)
+        except Exception:  # no thread, no memory: whatever the application itself meets, it answers itself
+            log.exception("a request could not be handed on")
+            await refuse(send, 503, "No means to answer now; ask again.")
         finally:
             self.waiting -= 1
         return None
 
     async def read_body(self, scope: Any, receive: Any) -> bytes | None:
-        """Return the whole body, or None when it is larger than allowed; a declared size is believed at once."""
+        """Return the whole body, or None when it is larger than allowed; a declared size is believed at once.
+
+        Raises ClientGone when the connection closes before the end: half a request is none.
+        """
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if int(declared) > self.server.max_body_bytes:
             return None
         body, more = bytearray(), True
         while more:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > self.server.max_body_bytes:

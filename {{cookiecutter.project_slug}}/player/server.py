@@ -21,13 +21,13 @@ from flask import Flask
 from werkzeug.serving import run_simple
 
 from player.config import Settings
+from player.connections import BACKLOG
 from player.errors import ConfigError
 from player.worker import run_worker
 
 log = logging.getLogger(__name__)
 
 START_SECONDS = 60.0
-BACKLOG = 1024
 HEAVY = ("a2wsgi", "alembic", "flask", "pandas", "pydantic_settings", "sklearn.calibration", "sklearn.compose",
          "sklearn.ensemble", "sklearn.impute", "sqlalchemy", "uvicorn")  # fmt: skip
 

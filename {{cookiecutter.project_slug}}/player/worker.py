@@ -7,7 +7,9 @@ import multiprocessing
 import os
 import signal
 import socket
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.synchronize import Event
 from typing import Any
 
@@ -15,6 +17,7 @@ import uvicorn
 from a2wsgi import WSGIMiddleware
 
 from player.config import load_settings
+from player.connections import Connection, Listening, close_stalled, most_connections
 from player.front import Front
 from player.settings import Settings
 
@@ -54,13 +57,17 @@ def run_worker(sock: socket.socket, environment: str, ready: Event, stop: Event)
 
 async def serve(app: Any, settings: Settings, sock: socket.socket, ready: Event, stop: Event) -> None:
     """Answer requests; when told to stop, say goodbye on each connection first, then close."""
-    front = Front(WSGIMiddleware(app, workers=settings.server.threads), settings.server)
+    gateway = WSGIMiddleware(app, workers=settings.server.threads)
+    start_threads(gateway.executor, settings.server.threads)
+    front = Front(gateway, settings.server)
     config = uvicorn.Config(
-        front, http="h11", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=settings.server.stop_timeout_seconds,
+        front, http=Connection, backlog=1, ws="none", lifespan="off", log_config=None, access_log=False,
+        server_header=False, timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.server.stop_timeout_seconds,
     )  # fmt: skip
+    Connection.most = most_connections()
     server = DrainedServer(config)
-    running = asyncio.create_task(server.serve([sock]))
+    running = asyncio.create_task(server.serve([Listening(fileno=sock.detach())]))
     while not server.started and not running.done():
         await asyncio.sleep(PATIENCE / 10)
     ready.set()
@@ -68,13 +75,19 @@ async def serve(app: Any, settings: Settings, sock: socket.socket, ready: Event,
     seen: dict[Any, float] = {}
     while not stop.is_set() and parent_lives() and not running.done():
         await asyncio.sleep(PATIENCE)
-        close_stalled(server, seen, settings.server.header_timeout_seconds)
+        close_stalled(server.server_state.connections, seen, settings.server.header_timeout_seconds)
     front.draining = True
     for listening in server.servers:
         listening.close()  # new connections now go to the siblings: the socket is theirs as well
     await say_goodbye(server)
     server.should_exit = True
     await running
+
+
+def start_threads(pool: ThreadPoolExecutor, count: int) -> None:
+    """Start all threads of *pool* now: when memory is short, none could be started."""
+    together = threading.Barrier(count)
+    list(pool.map(lambda _: together.wait(), range(count)))
 
 
 async def say_goodbye(server: uvicorn.Server) -> None:
@@ -86,24 +99,6 @@ async def say_goodbye(server: uvicorn.Server) -> None:
     await asyncio.sleep(2 * PATIENCE)  # what was just accepted is not among the connections yet
     while server.server_state.connections and time.monotonic() < deadline:
         await asyncio.sleep(PATIENCE)
-
-
-def close_stalled(server: uvicorn.Server, seen: dict[Any, float], limit: float) -> None:
-    """Close each connection that has not sent the head of a request for *limit* seconds after it began to."""
-    now = time.monotonic()
-    stalled = {c for c in server.server_state.connections if waits_for_head(c)}
-    for connection in set(seen) - stalled:
-        del seen[connection]
-    for connection in stalled:
-        if now - seen.setdefault(connection, now) > limit and connection.transport is not None:
-            connection.transport.abort()
-
-
-def waits_for_head(connection: Any) -> bool:
-    """Tell whether *connection* is neither in a request nor idle between two: it owes us the head of one."""
-    idle_between = connection.timeout_keep_alive_task is not None
-    in_request = connection.cycle is not None and not connection.cycle.response_complete
-    return not idle_between and not in_request
 
 
 def parent_lives() -> bool:

@@ -8,6 +8,8 @@ import pytest
 from player.config import Settings
 from player.front import Front
 
+GONE = b"(the client closes the connection)"
+
 
 class Client:
     """Sends the given pieces of a body, then nothing; keeps what it is answered."""
@@ -21,6 +23,8 @@ class Client:
         if not self.pieces:
             await asyncio.Event().wait()  # a client that has gone quiet
         piece = self.pieces.pop(0)
+        if piece == GONE:
+            return {"type": "http.disconnect"}
         return {"type": "http.request", "body": piece, "more_body": piece != b""}
 
     async def send(self, message: Any) -> None:
@@ -69,6 +73,27 @@ def test_a_client_that_goes_quiet_is_cut_off(front: Front) -> None:
 
     assert 408 == asyncio.run(client.ask(front))
     assert (b"connection", b"close") in client.answers[0]["headers"]
+
+
+def test_half_a_request_is_none(front: Front) -> None:
+    """What a client had sent before its connection closed is not taken for a whole request."""
+    client = Client(b'{"income": 1}', GONE)
+    asyncio.run(front(client.scope, client.receive, client.send))
+
+    assert [] == client.answers
+
+
+def test_without_means_to_answer_the_client_is_told_to_come_back(settings: Settings) -> None:
+    """No memory, no thread for the application: that is 503 with Retry-After, and the next request is read."""
+
+    async def exhausted(scope: Any, receive: Any, send: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    client, front = Client(b""), Front(exhausted, settings.server)
+
+    assert 503 == asyncio.run(client.ask(front))
+    assert (b"retry-after", b"1") in client.answers[0]["headers"]
+    assert 0 == front.waiting
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """What the tests that break things share: a service to break, how much is broken, and the table of what was survived.
 
 How much: CHAOS_KILLS (200), CHAOS_RESTARTS (50), CHAOS_SECONDS (300: how long PostgreSQL is away), CHAOS_REQUESTS
-(1,000,000 fuzzed requests), CHAOS_OFFERS (0 = all bad models), CHAOS_APPLICANTS (2,000 in each round of a game).
-CHAOS_REPORT names a file for the table as JSON.
+(1,000,000 fuzzed requests), CHAOS_OFFERS (0 = all bad models), CHAOS_APPLICANTS (2,000 in each round of a game),
+CHAOS_ROWS (1,000,000 rows to learn from). CHAOS_REPORT names a file for the table as JSON.
 """
 
 import json
@@ -13,13 +13,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from player.config import Settings, load_settings
-from tests.postgres import _postgres, _postgres_url  # noqa: F401 - fixtures
+from tests.postgres import Postgres, _postgres, _postgres_url  # noqa: F401 - fixtures
 from tests.service import Service
 
-DEFAULTS = {"KILLS": 200, "RESTARTS": 50, "SECONDS": 300, "REQUESTS": 1_000_000, "OFFERS": 0, "APPLICANTS": 2000}
+DEFAULTS = {
+    "KILLS": 200, "RESTARTS": 50, "SECONDS": 300, "REQUESTS": 1_000_000, "OFFERS": 0, "APPLICANTS": 2000,
+    "ROWS": 1_000_000,
+}  # fmt: skip
 FIGURES: dict[str, dict[str, Any]] = {}
 NOT_SHOWN: list[str] = []
 
@@ -32,12 +36,16 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out, and say so in the table, what this machine does not allow."""
-    if can_mount():
-        return
-    for item in [item for item in items if "small_disk" in getattr(item, "fixturenames", ())]:
-        NOT_SHOWN.append(f"{item.name}: needs root, to mount a small disk")
-        items.remove(item)
-        config.hook.pytest_deselected(items=[item])
+    for item in list(items):
+        why = ""
+        if "small_disk" in getattr(item, "fixturenames", ()) and not can_mount():
+            why = "needs root, to mount a small disk"
+        elif item.path.name == "test_limits.py" and not psutil.LINUX:
+            why = "needs Linux, to limit a running process"
+        if why:
+            NOT_SHOWN.append(f"{item.name}: {why}")
+            items.remove(item)
+            config.hook.pytest_deselected(items=[item])
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -101,6 +109,13 @@ def _anywhere(request: pytest.FixtureRequest, model_settings: Settings, monkeypa
     if request.param == "sqlite":
         return model_settings
     monkeypatch.setenv("PLAYER_DATABASE_URL", request.getfixturevalue("postgres_url"))
+    return load_settings("testing")
+
+
+@pytest.fixture(name="on_postgres")
+def _on_postgres(model_settings: Settings, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings whose database is on the server that the test may break."""
+    monkeypatch.setenv("PLAYER_DATABASE_URL", postgres.database())
     return load_settings("testing")
 
 

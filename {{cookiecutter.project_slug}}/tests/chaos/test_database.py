@@ -22,13 +22,6 @@ SHARE = 0.7  # of the peak rate
 SLOWEST_MS = 300
 
 
-@pytest.fixture(name="on_postgres")
-def _on_postgres(model_settings: Settings, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings whose database is on the server that the test may break."""
-    monkeypatch.setenv("PLAYER_DATABASE_URL", postgres.database())
-    return load_settings("testing")
-
-
 def survive(
     service: Service, fault: Callable[[], Any], seconds: float, mend: Callable[[], Any], **more: Any
 ) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from player.config import Settings
 from tests.chaos.load import Load, peak_rate, settle
+from tests.postgres import Postgres
 from tests.service import Service, spool_of, wait_until
 
 
@@ -20,15 +21,39 @@ def test_workers_are_killed(
     service = start(anywhere, PLAYER_SERVER__WORKERS="4")
     rate = 0.3 * peak_rate(service)  # most of the machine is busy starting workers
     with Load(service, rate, tries=2) as load:
-        for _ in range(amount("KILLS")):
-            service.wait_for_all()
-            time.sleep(random.uniform(0.5, 1.0))  # a request and its second try must not both be hit
-            random.choice(service.ready_workers()).kill()
+        kill_workers(service, amount("KILLS"))
     report(kills=amount("KILLS"), **settle(anywhere, load), cut=load.interrupted.total(), failed=len(load.failed))
 
     assert [] == load.failed
     assert load.interrupted.total() <= amount("KILLS") * load.clients
     assert 0 == service.stop()
+
+
+def test_workers_are_killed_without_a_database(
+    on_postgres: Settings, postgres: Postgres, start: Callable[..., Service], amount: Callable[[str], int],
+    report: Callable[..., None],
+) -> None:  # fmt: skip
+    """Two faults at once: the rows wait on this machine, their workers die, and the database comes back later."""
+    service = start(on_postgres)
+    rate = 0.3 * peak_rate(service)
+    with Load(service, rate, tries=2) as load:
+        postgres.stop()
+        try:
+            kill_workers(service, max(1, amount("KILLS") // 4))
+        finally:
+            postgres.start()
+    report(kills=max(1, amount("KILLS") // 4), **settle(on_postgres, load), cut=load.interrupted.total(),
+           failed=len(load.failed))  # fmt: skip
+
+    assert [] == load.failed
+
+
+def kill_workers(service: Service, times: int) -> None:
+    """Kill a random worker so many times, each time when all of them answer."""
+    for _ in range(times):
+        service.wait_for_all()
+        time.sleep(random.uniform(0.5, 1.0))  # a request and its second try must not both be hit
+        random.choice(service.ready_workers()).kill()
 
 
 def test_the_whole_service_is_killed(

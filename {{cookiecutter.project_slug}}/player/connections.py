@@ -1,0 +1,83 @@
+"""The connections of a worker: how many it may hold, and which one goes when there are too many or one is too slow."""
+
+import socket
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+BACKLOG = 1024
+OWN_FILES = 100  # a worker needs so many for itself: database, spool, log, models
+WISHED_FILES = 10_000
+
+
+class Listening(socket.socket):
+    """A listening socket whose queue stays long, whatever asyncio asks for.
+
+    asyncio takes as many connections in a row as the queue is long, before it looks at the first of them, and writes
+    as many errors when no more files may be opened. So it is told 1, and the queue is kept here.
+    """
+
+    def listen(self, *_: int) -> None:
+        """Listen with a queue of BACKLOG."""
+        super().listen(BACKLOG)
+
+
+class Connection(H11Protocol):
+    """One connection. When there are more than *most* of them, one that owes us a request goes, else an idle one."""
+
+    most = 0
+
+    def connection_made(self, transport: Any) -> None:
+        """Take the connection, and let another one go when it is one too many."""
+        super().connection_made(transport)
+        self.since = time.monotonic()
+        if len(self.connections) > self.most:
+            least_needed(self, self.connections - {self}).transport.close()
+
+
+def least_needed(newest: Any, others: Any) -> Any:
+    """Return which connection is given up: the one that has waited longest for a head, else idle longest, else new."""
+    for useless in (waits_for_head, idles):
+        if found := [connection for connection in others if useless(connection)]:
+            return min(found, key=lambda connection: connection.since)
+    return newest
+
+
+def waits_for_head(connection: Any) -> bool:
+    """Tell whether *connection* is neither in a request nor idle between two: it owes us the head of one."""
+    in_request = connection.cycle is not None and not connection.cycle.response_complete
+    return not idles(connection) and not in_request
+
+
+def idles(connection: Any) -> bool:
+    """Tell whether *connection* has been answered, and its client may ask again."""
+    return connection.timeout_keep_alive_task is not None
+
+
+def close_stalled(connections: Any, seen: dict[Any, float], limit: float) -> None:
+    """Close each connection that has not sent the head of a request for *limit* seconds after it began to."""
+    now = time.monotonic()
+    stalled = {connection for connection in connections if waits_for_head(connection)}
+    for connection in set(seen) - stalled:
+        del seen[connection]
+    for connection in stalled:
+        if now - seen.setdefault(connection, now) > limit and connection.transport is not None:
+            connection.transport.abort()
+
+
+def most_connections() -> int:
+    """Return how many connections this process may hold; it first asks for as many open files as it may have."""
+    if sys.platform == "win32":
+        return WISHED_FILES
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wished = WISHED_FILES if hard == resource.RLIM_INFINITY else min(WISHED_FILES, hard)
+    if soft < wished:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wished, hard))
+    files = min(WISHED_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    return max(files - OWN_FILES, files // 2)
