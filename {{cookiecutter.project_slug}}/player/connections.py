@@ -10,7 +10,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 BACKLOG = 1024
 OWN_FILES = 100  # a worker needs so many for itself: database, spool, log, models
-WISHED_FILES = 10_000
+WISHED_FILES = 4096
 
 
 class Listening(socket.socket):

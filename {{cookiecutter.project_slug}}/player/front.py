@@ -14,6 +14,7 @@ from player.settings import Server
 
 log = logging.getLogger(__name__)
 
+REFUSE_AFTER = 0.5  # seconds, so that who asks again at once, without a look at Retry-After, costs little
 PRINTABLE = "".join(chr(code) for code in range(33, 127))
 
 
@@ -46,6 +47,8 @@ class Front:
         if body is None:
             return await refuse(send, 413, f"A request may have {self.server.max_body_bytes} bytes.")
         if self.waiting >= self.server.max_waiting:
+            del body  # it may be large
+            await asyncio.sleep(REFUSE_AFTER)
             return await refuse(send, 503, "Too many requests at once; ask again.")
         self.waiting += 1
         try:
@@ -104,14 +107,17 @@ def replay(body: bytes) -> Any:
 
 
 async def refuse(send: Any, status: int, detail: str) -> None:
-    """Send a problem document and close the connection: what is left of the request is not worth reading."""
+    """Send a problem document.
+
+    503 keeps the connection, so that asking again costs little. All others close it: what is left of such a request is
+    not worth reading.
+    """
     body = json.dumps({"type": "about:blank", "title": "Refused", "status": status, "detail": detail}).encode()
+    last = (b"retry-after", b"1") if status == 503 else (b"connection", b"close")
     headers = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
+        last,
     ]
-    if status == 503:
-        headers.append((b"retry-after", b"1"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
