@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from conftest import clean_environment, scratch_project
@@ -20,6 +21,7 @@ from player.server import listen
 from player.settings import Server
 from player.storage import queries
 from player.storage.tables import create_engine_for
+from player.supervisor import Supervisor, Worker
 from player.training import Trained
 from tests.postgres import free_port
 from tests.service import WAIT, Service, wait_until
@@ -160,6 +162,26 @@ def test_an_answer_of_two_packets_does_not_wait(home: Path) -> None:
         connection, _ = sock.accept()
         with client, connection:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_process_that_cannot_be_started_is_tried_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has no process to give, the other workers go on, and the next try may succeed."""
+    supervisor = Supervisor(settings, Mock())
+    dead, new = worker(is_alive=False), worker(is_alive=True)
+    supervisor.workers = [dead, worker(is_alive=True)]
+    monkeypatch.setattr(supervisor, "start_worker", Mock(side_effect=[BlockingIOError("no process"), EOFError, new]))
+
+    supervisor.replace_dead()
+    assert supervisor.workers[0] is dead
+    supervisor.restart_in_turn()
+    assert supervisor.workers[0] is dead
+    supervisor.replace_dead()
+    assert supervisor.workers[0] is new
+
+
+def worker(is_alive: bool) -> Worker:
+    """Return a worker that is only said to be alive or dead."""
+    return Worker(Mock(is_alive=Mock(return_value=is_alive)), Mock(), Mock())
 
 
 def own_port() -> Server:
