@@ -25,7 +25,7 @@ from player.lifecycle.trust_in_labels import never_labelled, odd_senders
 from player.model import store
 from player.storage.migrations import upgrade
 from player.storage.writer import LabelRow, PredictionRow, Writer
-from player.training import Trained, as_classes, build_pipeline, read_table
+from player.training import EXAMPLES, Trained, as_classes, build_pipeline, in_time_order, read_table
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 Fill = Callable[..., None]
@@ -78,6 +78,17 @@ def test_a_better_challenger_takes_over(model_settings: Settings, fill: Fill) ->
     assert (outcome.version, champion) == (manifest.version, manifest.parent)
     assert manifest.note.startswith("player retrain: ")
     assert outcome.contests[-1].comparison.low > 0
+
+
+def test_a_model_keeps_no_row_of_a_user(model_settings: Settings, fill: Fill, table: pd.DataFrame) -> None:
+    """What was collected must be forgotten one day, so the examples in the manifest are rows of the training data."""
+    fill(400, flip_every=1)
+
+    retraining.retrain(model_settings)
+
+    oldest = in_time_order(table, model_settings.data).head(EXAMPLES)
+    examples = store.current_manifest(model_settings).examples
+    assert oldest["income"].tolist() == [row["income"] for row in examples]
 
 
 def test_a_challenger_that_is_not_better_leaves_the_champion(model_settings: Settings, fill: Fill) -> None:

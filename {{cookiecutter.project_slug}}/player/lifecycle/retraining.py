@@ -205,7 +205,8 @@ def clean_all(features: pd.Series, schema: Schema) -> pd.DataFrame:
 def learn(contest: Contest, known: Lessons, collected: int) -> Trained:
     """Return the winner of *contest*, having learned from everything *known*, as `training.train` would return it.
 
-    Metrics are those of the rows it was judged on; the profile is of the newest rows, the ones it is made for.
+    Metrics are those of the rows it was judged on; the profile is of the newest rows, the ones it is made for. The
+    examples are rows of the training data, not of users: a model outlives what `[storage].keep_days` deletes.
     """
     pipeline = contest.recipe.fit(known.table, known.truth, known.schema)
     table, truth = known.table.tail(PROFILE_ROWS).reset_index(drop=True), known.truth[-PROFILE_ROWS:]
@@ -220,5 +221,5 @@ def learn(contest: Contest, known: Lessons, collected: int) -> Trained:
         metrics={**metrics, COLLECTED: float(min(collected, contest.recipe.window or collected))},
         profile=profile,
         rows=int((contest.recipe.weights(len(known.truth)) > 0).sum()),
-        examples=training.as_rows(known.table.tail(training.EXAMPLES)),
+        examples=training.as_rows(known.table.head(training.EXAMPLES)),
     )
