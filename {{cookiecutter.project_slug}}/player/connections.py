@@ -26,7 +26,7 @@ class Listening(socket.socket):
 
 
 class Connection(H11Protocol):
-    """One connection. When there are more than *most* of them, one that owes us a request goes, else an idle one."""
+    """One connection of many; at most *most* of them are kept."""
 
     most = 0
 
@@ -39,7 +39,7 @@ class Connection(H11Protocol):
 
 
 def least_needed(newest: Any, others: Any) -> Any:
-    """Return which connection is given up: the one that has waited longest for a head, else idle longest, else new."""
+    """Return which one is given up: the oldest that owes us a head, else the oldest idle one, else the newest."""
     for useless in (waits_for_head, idles):
         if found := [connection for connection in others if useless(connection)]:
             return min(found, key=lambda connection: connection.since)

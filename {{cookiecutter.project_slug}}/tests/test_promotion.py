@@ -269,6 +269,13 @@ def test_a_model_that_was_saved_by_retraining_goes_through_the_gates(project: Pa
     assert "metrics: accuracy 0.500" in refused.stderr
 
 
+def test_without_pytest_the_gate_says_what_to_install(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server without the libraries of the tests does not let a model pass that nobody tested."""
+    monkeypatch.setattr(gates, "find_spec", lambda name: None)
+
+    assert 'they need pytest here: pip install -c constraints.txt -e ".[dev]"' in run("promote", "testing").stderr
+
+
 def test_rollback_is_one_command(project: Path, trained: Trained) -> None:
     """The model before takes over again, and that is recorded too."""
     move("testing")
