@@ -5,6 +5,7 @@ import logging
 import time
 import uuid
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, jsonify, request
@@ -49,17 +50,18 @@ def predict() -> Response:
     started = time.perf_counter()
     asked = wire.read_asked(request, parts().settings.contract)
     logging_config.request_id.set(asked.key)
-    row = parts().writer.find(asked.key)
+    earlier = parts().writer.find(asked.key)
+    row = earlier or parts().writer.put_prediction(ask_model(asked, started))
     warnings = asked.warnings
-    if row is None:
-        row = parts().writer.put_prediction(ask_model(asked, started))
-        parts().shadow.mirror(row.request_id, row.features)
     if row.features != wire.storable(asked.features):
         warnings = [*warnings, "request_id: used before with other features, this is the first answer"]
     metrics.count_prediction(row, time.perf_counter() - started)
     log.info("predicted %r proba=%.4f model=%s degraded=%s for %s in %.1f ms%s", row.pred, row.proba, row.model,
              row.degraded, access.client(), 1000 * (time.perf_counter() - started), shown(row))  # fmt: skip
-    return reply(asked, row, warnings)
+    answer = reply(asked, row, warnings)
+    if earlier is None:  # copied once the answer has left, so that the copy takes no time from it
+        answer.call_on_close(partial(parts().shadow.mirror, row.request_id, row.features))
+    return answer
 
 
 def ask_model(asked: wire.Asked, started: float) -> PredictionRow:

@@ -65,6 +65,12 @@ def mirroring(settings: Settings, url: str, monkeypatch: pytest.MonkeyPatch) -> 
     return create_app(load_settings(settings.environment))
 
 
+def ask(app: Flask, body: dict[str, Any]) -> int:
+    """Ask once, take the whole answer, and return its status."""
+    with app.test_client().post("/api", data=json.dumps(body)) as answer:
+        return answer.status_code
+
+
 def copies(result: str) -> float:
     """Return how many copies ended so."""
     value: float = COPIES.labels(result)._value.get()
@@ -78,12 +84,27 @@ def test_each_request_reaches_the_shadow_once(
     app = mirroring(model_settings, receiver.url, monkeypatch)
     asked = [{"request_id": f"r{i}", "features": {"age": "forty", "name": "Zoë \ud800", "x": [None]}} for i in range(5)]
     for body in [*asked, asked[0]]:
-        assert app.test_client().post("/api", data=json.dumps(body)).status_code == 200
+        assert ask(app, body) == 200
 
     wait_until(lambda: len(receiver.asked) == 5)
     app.extensions["player"].stop()
 
     assert [{"path": "/api", **body} for body in asked] == receiver.asked
+
+
+def test_the_answer_leaves_before_the_copy(
+    model_settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is copied until the client has the whole answer: the shadow takes no time from it."""
+    app = mirroring(model_settings, receiver.url, monkeypatch)
+    app.extensions["player"].shadow.stop()  # copies stay where they wait
+    waiting = app.extensions["player"].shadow.waiting
+    answer = app.test_client().post("/api", json={"request_id": "a"})
+    before = waiting.qsize()
+    answer.close()
+    app.extensions["player"].stop()
+
+    assert (0, 1) == (before, waiting.qsize())
 
 
 def test_a_contract_without_an_envelope_holds_for_the_shadow_too(
@@ -93,7 +114,7 @@ def test_a_contract_without_an_envelope_holds_for_the_shadow_too(
     monkeypatch.setenv("PLAYER_CONTRACT__FEATURES", "")
     monkeypatch.setenv("PLAYER_CONTRACT__REQUEST_ID", "id")
     app = mirroring(model_settings, receiver.url, monkeypatch)
-    app.test_client().post("/api", json={"id": "a", "age": 40})
+    ask(app, {"id": "a", "age": 40})
 
     wait_until(lambda: bool(receiver.asked))
     app.extensions["player"].stop()
@@ -111,7 +132,7 @@ def test_a_shadow_that_does_not_answer_is_not_noticed(
     monkeypatch.setattr(shadow, "ANSWER_SECONDS", 0.2)
     failed = copies("failed")
     app = mirroring(model_settings, url, monkeypatch)
-    statuses = {app.test_client().post("/api", json={"request_id": f"r{i}"}).status_code for i in range(30)}
+    statuses = {ask(app, {"request_id": f"r{i}"}) for i in range(30)}
 
     wait_until(lambda: copies("failed") == failed + 1)
     app.extensions["player"].stop()
@@ -154,7 +175,7 @@ def test_copies_that_cannot_be_sent_are_dropped(
 
 def test_without_an_address_nothing_is_copied(app: Flask) -> None:
     """The default: no thread, no queue that fills."""
-    app.test_client().post("/api", json={})
+    ask(app, {})
 
     assert app.extensions["player"].shadow.thread is None
     assert app.extensions["player"].shadow.waiting.empty()
