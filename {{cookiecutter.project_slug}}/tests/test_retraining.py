@@ -17,9 +17,10 @@ from player.cli import main
 from player.config import Settings
 from player.errors import ConfigError, ModelMissing
 from player.features import clean_table
-from player.lifecycle import retraining, schedule
+from player.lifecycle import retraining, retraining_page, schedule
 from player.lifecycle.collected import find_leaks
 from player.lifecycle.comparison import compare
+from player.lifecycle.outcome import BUSY, KEPT, NEW_MODEL, Outcome
 from player.lifecycle.recipes import Recipe, boosted_trees, recipes
 from player.lifecycle.trust_in_labels import never_labelled, odd_senders
 from player.model import store
@@ -74,7 +75,7 @@ def test_a_better_challenger_takes_over(model_settings: Settings, fill: Fill) ->
     outcome = retraining.retrain(model_settings)
 
     manifest = store.current_manifest(model_settings)
-    assert retraining.NEW_MODEL == outcome.decision
+    assert NEW_MODEL == outcome.decision
     assert (outcome.version, champion) == (manifest.version, manifest.parent)
     assert manifest.note.startswith("player retrain: ")
     assert outcome.contests[-1].comparison.low > 0
@@ -98,15 +99,31 @@ def test_a_challenger_that_is_not_better_leaves_the_champion(model_settings: Set
 
     outcome = retraining.retrain(model_settings)
 
-    assert (retraining.KEPT, before) == (outcome.decision, store.pointer(model_settings))
+    assert (KEPT, before) == (outcome.decision, store.pointer(model_settings))
     assert "not better beyond doubt" in Path(outcome.page).read_text(encoding="utf-8")
+
+
+def test_the_pages_of_a_schedule_do_not_pile_up(
+    model_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of retrainings that changed nothing the newest pages stay; those of models all do."""
+    monkeypatch.setattr(retraining_page, "MOST_KEPT", 3)
+    output = tmp_path / "output"
+    output.mkdir()
+    names = [f"retrain-kept-2020010{day}-120000.html" for day in range(1, 6)]
+    for name in [*names, "retrain-20200101-120000-ab.html"]:
+        (output / name).touch()
+
+    page = retraining_page.write_page(Outcome(KEPT, "Kept."), model_settings.model_copy(update={"home": tmp_path})).page
+
+    assert {*names[-2:], Path(page).name, "retrain-20200101-120000-ab.html"} == {each.name for each in output.iterdir()}
 
 
 def test_flipped_labels_of_every_tenth_row_do_not_replace_the_champion(model_settings: Settings, fill: Fill) -> None:
     """A model that learned from poisoned labels is no better on the newest rows, so it does not win."""
     fill(400, flip_every=10)
 
-    assert retraining.KEPT == retraining.retrain(model_settings).decision
+    assert KEPT == retraining.retrain(model_settings).decision
 
 
 def test_without_drift_nothing_is_trained(model_settings: Settings, fill: Fill) -> None:
@@ -127,7 +144,7 @@ def test_drift_starts_a_retraining(model_settings: Settings, fill: Fill) -> None
     result = run("retrain", "--if-drifted", "--json")
 
     found = json.loads(result.stdout)
-    assert (0, retraining.NEW_MODEL) == (result.exit_code, found["decision"])
+    assert (0, NEW_MODEL) == (result.exit_code, found["decision"])
     assert "another nature" in found["reason"]
 
 
@@ -137,14 +154,14 @@ def test_too_few_labels_are_said(model_settings: Settings, fill: Fill) -> None:
 
     outcome = retraining.retrain(model_settings)
 
-    assert retraining.KEPT == outcome.decision
+    assert KEPT == outcome.decision
     assert "20 labels" in outcome.sentence
 
 
 def test_an_empty_database_is_no_error(model_settings: Settings) -> None:
     """Before the first label there is nothing to do, which a timer must not report as a failure."""
     assert 0 == run("retrain", "--if-drifted").exit_code
-    assert retraining.KEPT == retraining.retrain(model_settings).decision
+    assert KEPT == retraining.retrain(model_settings).decision
 
 
 def test_without_a_model_there_is_no_champion(settings: Settings) -> None:
@@ -156,7 +173,7 @@ def test_without_a_model_there_is_no_champion(settings: Settings) -> None:
 def test_two_retrainings_do_not_overlap(model_settings: Settings) -> None:
     """The second one sees the lock and ends."""
     with FileLock(store.folder(model_settings) / ".retrain.lock"):
-        assert retraining.BUSY == retraining.retrain(model_settings).decision
+        assert BUSY == retraining.retrain(model_settings).decision
 
 
 def test_without_activation_the_model_is_only_saved(model_settings: Settings, fill: Fill) -> None:

@@ -2,9 +2,8 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from player.features import Schema, clean, to_table
 from player.lifecycle.collected import Past, lessons, read_labelled, read_past, read_senders, usable
 from player.lifecycle.contest import FEWEST_TO_JUDGE, Contest, Lessons, hold, look_sizes
 from player.lifecycle.need import COLLECTED, reason_to_retrain
+from player.lifecycle.outcome import BUSY, KEPT, NEW_MODEL, NOT_NEEDED, Outcome
 from player.lifecycle.promotion import how_two_people_activate
 from player.lifecycle.recipes import Recipe, recipes
 from player.lifecycle.records import record_model
@@ -31,39 +31,8 @@ from player.training import Trained
 
 log = logging.getLogger(__name__)
 
-NEW_MODEL, KEPT, NOT_NEEDED, BUSY = "new model", "kept", "not needed", "busy"
 PROFILE_ROWS = 500  # the newest rows, which monitoring then compares with
 RECENT_ANSWERS = 2000
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a retraining decided, and everything it knew; `sentence` is the one line to read."""
-
-    decision: str
-    sentence: str
-    champion: str = ""
-    version: str = ""
-    reason: str = ""
-    contests: list[Contest] = field(default_factory=list)
-    history: int = 0
-    collected: int = 0
-    fresh: int = 0
-    warnings: list[str] = field(default_factory=list)
-    page: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the outcome as plain JSON values."""
-        contests = [
-            {
-                "recipe": each.recipe.name,
-                **asdict(each.comparison),
-                "better": each.comparison.better,
-                "scores": dict(each.scores),
-            }
-            for each in self.contests
-        ]
-        return {**{name: value for name, value in vars(self).items() if name != "contests"}, "contests": contests}
 
 
 def retrain(settings: Settings, if_drifted: bool = False, activate: bool = True) -> Outcome:
