@@ -137,6 +137,40 @@ def test_a_damaged_file_is_refused(spool: Spool, path: Path, damage: str) -> Non
     assert before == path.read_bytes()
 
 
+@pytest.fixture(name="large")
+def _large(spool: Spool, path: Path) -> Path:
+    """A spool of 40 MB, whole and closed."""
+    text = "x" * 2000
+    rows = [("prediction", str(i), None, None, time.time(), text) for i in range(20_000)]
+    spool.write(lambda connection: connection.executemany(INSERT, rows))
+    spool.close()
+    return path
+
+
+def test_a_large_file_does_not_delay_the_start(
+    large: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After hours without the database it is read as long as there is time for it, and rows are taken."""
+    monkeypatch.setattr(spoolfile, "CHECK_SECONDS", 0.001)
+    caplog.set_level("INFO")
+    spool = Spool(large)
+    spool.open()
+    put(spool, "next")
+    spool.close()
+
+    assert "the spool is large" in caplog.text
+    assert "next" == keys(large)[-1]
+
+
+def test_a_large_file_that_was_cut_is_refused(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when there is no time to read all of it: SQLite knows how long it was."""
+    monkeypatch.setattr(spoolfile, "CHECK_SECONDS", 0.001)
+    large.write_bytes(large.read_bytes()[: large.stat().st_size // 4 * 3])
+
+    with pytest.raises(StorageError, match=r"spool\.db cannot be used"):
+        Spool(large).open()
+
+
 def test_where_users_depend_on_it_the_folder_must_be_there(path: Path) -> None:
     """A missing folder may be a disk that was not mounted."""
     with pytest.raises(StorageError, match="output does not exist"):

@@ -1,15 +1,20 @@
 """The spool's file: how it is made, opened and checked."""
 
+import logging
 import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from threading import Timer
 from urllib.parse import quote
 
 from filelock import FileLock
 
 from player.errors import StorageError
 
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS = 2.0  # for reading the pages at the start: a gigabyte of waiting rows must not delay it
 MOST_MB = 8_192  # a spool that big means that the database was away for very long: better refuse than fill the disk
 
 SCHEMA = """
@@ -80,7 +85,7 @@ class SpoolFile:
     def _check(self, connection: sqlite3.Connection) -> None:
         """Raise when this is not a whole spool; the pages are read once, at the first connection of the process."""
         if not self._checked:
-            problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            problem = read_pages(connection)
             if problem != "ok":
                 raise sqlite3.DatabaseError(" ".join(problem.split()))
             connection.execute("SELECT value FROM state WHERE name = 'shipped'").fetchone()[0]
@@ -108,6 +113,23 @@ class SpoolFile:
             self.wal.unlink(missing_ok=True)
             self.path.with_name(self.path.name + "-shm").unlink(missing_ok=True)
             part.replace(self.path)
+
+
+def read_pages(connection: sqlite3.Connection) -> str:
+    """Return "ok", or what is wrong with the file's pages, as far as they can be read in `CHECK_SECONDS`."""
+    timer = Timer(CHECK_SECONDS, connection.interrupt)
+    timer.start()
+    try:
+        problem: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        log.info("the spool is large: what was read of it is whole, the rest is checked when it is needed")
+        problem = "ok"
+    finally:
+        timer.cancel()
+        timer.join()  # it must not interrupt what comes next
+    return problem
 
 
 class Connection:
