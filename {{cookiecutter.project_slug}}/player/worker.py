@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from multiprocessing.synchronize import Event
 from typing import Any
 
@@ -67,6 +68,7 @@ async def serve(app: Any, settings: Settings, sock: socket.socket, ready: Event,
     )  # fmt: skip
     Connection.most = most_connections()
     server = DrainedServer(config)
+    asyncio.get_running_loop().set_exception_handler(partial(note_trouble, server, stop))
     running = asyncio.create_task(server.serve([Listening(fileno=sock.detach())]))
     while not server.started and not running.done():
         await asyncio.sleep(PATIENCE / 10)
@@ -82,6 +84,18 @@ async def serve(app: Any, settings: Settings, sock: socket.socket, ready: Event,
     await say_goodbye(server)
     server.should_exit = True
     await running
+
+
+def note_trouble(server: uvicorn.Server, stop: Event, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what went wrong with a connection; without memory for one, take no more and let a new process take over.
+
+    A process that cuts each connection at once is always free, so that it would get, and cut, nearly all of them.
+    """
+    loop.default_exception_handler(context)
+    if isinstance(context.get("exception"), MemoryError):
+        for listening in server.servers:
+            listening.close()
+        stop.set()
 
 
 def start_threads(pool: ThreadPoolExecutor, count: int) -> None:

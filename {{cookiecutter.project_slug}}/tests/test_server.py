@@ -23,6 +23,7 @@ from player.storage import queries
 from player.storage.tables import create_engine_for
 from player.supervisor import Supervisor, Worker
 from player.training import Trained
+from player.worker import note_trouble
 from tests.postgres import free_port
 from tests.service import WAIT, Service, wait_until
 
@@ -187,3 +188,14 @@ def worker(is_alive: bool) -> Worker:
 def own_port() -> Server:
     """Return the server settings of testing with a port that is free."""
     return load_settings("testing").server.model_copy(update={"port": free_port()})
+
+
+@pytest.mark.parametrize(("error", "gives_up"), [(MemoryError(), True), (OSError(), False), (None, False)])
+def test_a_process_without_memory_for_a_connection_takes_no_more(error: Exception | None, gives_up: bool) -> None:
+    """It would cut them all at once, be free again, and get the next one. Any other trouble is only logged."""
+    listening, stop, loop = Mock(), Mock(), Mock()
+    context = {"message": "trouble", "exception": error}
+    note_trouble(Mock(servers=[listening]), stop, loop, context)
+
+    loop.default_exception_handler.assert_called_once_with(context)
+    assert (gives_up, gives_up) == (listening.close.called, stop.set.called)

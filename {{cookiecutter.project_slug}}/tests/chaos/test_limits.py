@@ -48,7 +48,7 @@ def limit_open_files(service: Service) -> None:
 def test_no_more_memory(
     model_settings: Settings, start: Callable[..., Service], amount: Callable[[str], int], report: Callable[..., None]
 ) -> None:
-    """Workers that get no more memory refuse what is large and answer the rest; nothing acknowledged is lost."""
+    """Workers that get no more memory give their place to new ones; nothing acknowledged is lost."""
     service, said = start(model_settings), Counter[str]()
     limits = max(1, amount("RESTARTS") // 10)
     with Load(service, 50, tries=5) as load:
@@ -59,12 +59,14 @@ def test_no_more_memory(
                 worker.rlimit(psutil.RLIMIT_AS, (size, size))
             said.update(large_request(service) for _ in range(50))
             for worker in service.ready_workers():
-                worker.kill()
-                worker.wait(30)
+                with contextlib.suppress(psutil.NoSuchProcess):  # it gave up by itself
+                    worker.kill()
+                    worker.wait(30)
     report(limits=limits, large=dict(said), **settle(model_settings, load), failed=len(load.failed),
            other=dict(load.interrupted))  # fmt: skip
 
     assert [] == load.failed
+    assert said["answered"] > 0.8 * said.total()
 
 
 def large_request(service: Service) -> str:
