@@ -79,8 +79,7 @@ async def serve(app: Any, settings: Settings, sock: socket.socket, ready: Event,
         await asyncio.sleep(PATIENCE)
         close_stalled(server.server_state.connections, seen, settings.server.header_timeout_seconds)
     front.draining = True
-    for listening in server.servers:
-        listening.close()  # new connections now go to the siblings: the socket is theirs as well
+    take_no_more(server)
     await say_goodbye(server)
     server.should_exit = True
     await running
@@ -93,9 +92,14 @@ def note_trouble(server: uvicorn.Server, stop: Event, loop: asyncio.AbstractEven
     """
     loop.default_exception_handler(context)
     if isinstance(context.get("exception"), MemoryError):
-        for listening in server.servers:
-            listening.close()
+        take_no_more(server)
         stop.set()
+
+
+def take_no_more(server: uvicorn.Server) -> None:
+    """Leave new connections to the siblings: the socket is theirs as well."""
+    for listening in server.servers:
+        listening.close()
 
 
 def start_threads(pool: ThreadPoolExecutor, count: int) -> None:

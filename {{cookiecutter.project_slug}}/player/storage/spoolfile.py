@@ -85,9 +85,7 @@ class SpoolFile:
     def _check(self, connection: sqlite3.Connection) -> None:
         """Raise when this is not a whole spool; the pages are read once, at the first connection of the process."""
         if not self._checked:
-            problem = read_pages(connection)
-            if problem != "ok":
-                raise sqlite3.DatabaseError(" ".join(problem.split()))
+            check_pages(connection)
             connection.execute("SELECT value FROM state WHERE name = 'shipped'").fetchone()[0]
             connection.execute("SELECT n, kind, key, about, truth, at, body FROM rows LIMIT 0")
             self._checked = True
@@ -115,8 +113,8 @@ class SpoolFile:
             part.replace(self.path)
 
 
-def read_pages(connection: sqlite3.Connection) -> str:
-    """Return "ok", or what is wrong with the file's pages, as far as they can be read in `CHECK_SECONDS`."""
+def check_pages(connection: sqlite3.Connection) -> None:
+    """Raise sqlite3.DatabaseError when a page is damaged, as far as they can be read in `CHECK_SECONDS`."""
     timer = Timer(CHECK_SECONDS, connection.interrupt)
     timer.start()
     try:
@@ -125,11 +123,12 @@ def read_pages(connection: sqlite3.Connection) -> str:
         if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
             raise
         log.info("the spool is large: what was read of it is whole, the rest is checked when it is needed")
-        problem = "ok"
+        return
     finally:
         timer.cancel()
         timer.join()  # it must not interrupt what comes next
-    return problem
+    if problem != "ok":
+        raise sqlite3.DatabaseError(" ".join(problem.split()))
 
 
 class Connection:
