@@ -1,1 +1,1 @@
-"""The player: what you deploy."""
+"""The player: what you deploy. `docs/architecture.md` has the picture of the house."""

@@ -1,31 +1,23 @@
-"""Puts the parts together: `create_app()` is all a server needs to know."""
+"""Puts the components together: `create_app()` is all a server needs to know."""
 
 import logging
 
-from flask import Flask, Response
+from flask import Flask
 from werkzeug.exceptions import HTTPException
 
-from player import access, api, dashboard, problems
 from player.config import Settings, load_settings
-from player.controls import refuse_unsafe
-from player.dashboard import contract
 from player.errors import NotDurable
-from player.logging_config import one_line, request_id, setup_logging
+from player.logging_config import setup_logging
 from player.model.predictor import Predictor
-from player.parts import Parts
+from player.settings.controls import refuse_unsafe
 from player.storage.tables import create_engine_for
 from player.storage.writer import Writer
-from player.wire import NotAnObject
+from player.web import access, api, dashboard, headers, problems
+from player.web.components import Components
+from player.web.dashboard import docs_page
+from player.web.payload import NotAnObject
 
 log = logging.getLogger(__name__)
-
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -41,17 +33,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.server.max_body_bytes
     app.config["DEBUG"] = settings.server.debug
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    parts = Parts(
+    components = Components(
         settings,
         Predictor(settings),
         Writer(settings, early_labels=settings.access.early_labels),
         create_engine_for(settings),
     )
-    app.extensions["player"] = parts
+    app.extensions["player"] = components
     app.before_request(access.name_request)
     app.before_request(lambda: access.check_key(settings))
     app.before_request(access.check_origin)
-    app.after_request(add_headers)
+    app.after_request(headers.add_headers)
     app.register_error_handler(NotAnObject, problems.handle_not_an_object)
     app.register_error_handler(NotDurable, problems.handle_not_durable)
     app.register_error_handler(HTTPException, problems.handle_http_error)
@@ -59,16 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_error_handler(Exception, problems.handle_unexpected)
     app.register_blueprint(api.create_blueprint(settings.contract))
     app.register_blueprint(dashboard.create_blueprint())
-    app.register_blueprint(contract.create_blueprint())
-    parts.start()
-    log.info("ready: %s with model %s", settings.environment, parts.predictor.version)
+    app.register_blueprint(docs_page.create_blueprint())
+    components.start()
+    log.info("ready: %s with model %s", settings.environment, components.predictor.version)
     return app
-
-
-def add_headers(response: Response) -> Response:
-    """Tell browsers what this site never does, and everybody which request this was."""
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
-    # A header holds no other letters, and an id may be in any script.
-    response.headers["X-Request-ID"] = one_line(request_id.get()).encode("ascii", "backslashreplace").decode()
-    return response

@@ -4,17 +4,20 @@ import contextvars
 import logging
 import logging.config
 import socket
+import sys
+import threading
 import time
 import tomllib
 import traceback
 from typing import Any
 
-from player.config import Settings
+from player.config import Settings, load_settings
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 _ESCAPES |= {9: "\\t", 10: "\\n", 13: "\\r", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 MAX_LINE = 8000
+QUIET_SECONDS = 60.0
 
 
 class RequestContext(logging.Filter):
@@ -80,3 +83,33 @@ def setup_logging(settings: Settings) -> None:
         config["root"]["handlers"].append("file")
     logging.config.dictConfig(config)
     logging.raiseExceptions = False  # a full disk must not put tracebacks where an answer should be
+
+
+def begin(environment: str | None) -> Settings:
+    """Return the settings of *environment* for a command; log lines go to standard error, beside the result."""
+    settings = load_settings(environment)
+    setup_logging(settings)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
+            handler.setStream(sys.stderr)
+    return settings
+
+
+class QuietLog:
+    """A logger for what may happen a thousand times a second: it says the same thing at most once a minute."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        """Write to *log*."""
+        self.log = log
+        self.lock = threading.Lock()
+        self.said: dict[str, float] = {}
+
+    def say(self, level: int, what: str, error: Exception | None = None) -> None:
+        """Log *what*, with the traceback of *error*, unless it was logged less than a minute ago."""
+        now = time.monotonic()
+        with self.lock:
+            self.said = {text: then for text, then in self.said.items() if now - then < QUIET_SECONDS}
+            if what in self.said:
+                return
+            self.said[what] = now
+        self.log.log(level, "%s", what, exc_info=error)

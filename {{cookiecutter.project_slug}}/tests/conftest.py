@@ -28,6 +28,7 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("player")
 
 PROJECT = Path(__file__).parents[1]
+KEYS = {"PLAYER_SIGNING_KEY": "9f8e7d6c5b4a39281706f5e4d3c2b1a0", "PLAYER_API_KEY": "0a1b2c3d4e5f60718293a4b5c6d7e8f9"}
 LEVELS = {f"PLAYER_RATING__{concern}": "low" for concern in ("CONFIDENTIALITY", "INTEGRITY", "AVAILABILITY")}
 
 

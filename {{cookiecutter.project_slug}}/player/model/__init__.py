@@ -1,1 +1,1 @@
-"""The models of this project: how they are kept, when they are trusted, and how they answer."""
+"""Models: how they are kept, when they are trusted, and how they answer. Uses training and features, no wing."""

@@ -14,11 +14,11 @@ from typing import Any
 from player.config import Settings
 from player.errors import ModelError, ModelMissing, ModelRefused
 from player.features import Schema
+from player.logging_config import QuietLog
 from player.model import store
-from player.model.chain import EVERY_MODEL, NO_MODEL, Chain
-from player.model.link import Answer, Link
+from player.model.answering import Answer, Link
+from player.model.fallback import EVERY_MODEL, NO_MODEL, Chain
 from player.model.prior import find_prior, prior_of
-from player.model.quiet import Quiet
 
 __all__ = ["Answer", "Predictor"]
 
@@ -36,7 +36,7 @@ class Predictor:
         self.chain = Chain()
         self.reason = "no model was loaded yet"
         self.steps_down: Counter[str] = Counter()
-        self.quiet = Quiet(log)
+        self.quiet = QuietLog(log)
         self.counting, self.loading = threading.Lock(), threading.Lock()
         self.retry_at, self.patience = 0.0, FIRST_RETRY
         self.stopping = threading.Event()

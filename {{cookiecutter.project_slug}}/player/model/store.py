@@ -148,6 +148,12 @@ def activate(version: str, settings: Settings) -> Pointer:
     return new
 
 
+def how_two_people_activate(version: str, settings: Settings) -> str:
+    """Return what to type where a model does not become current by one person's decision."""
+    command = f"player promote {settings.environment} --version {version}"
+    return f"Two people make it current: `{command} --reason …`, then another one the same with --approve."
+
+
 def rollback(settings: Settings) -> Pointer:
     """Make the previous model the current one again; raises ModelMissing when there is none."""
     with one_at_a_time(settings):

@@ -12,7 +12,7 @@ from typing import Any
 from player.errors import ModelError, ModelRefused
 from player.features import Schema, to_table
 from player.model.unpickler import loads
-from player.settings import ModelSettings
+from player.settings.sections import ModelSettings
 
 
 def try_model(data: bytes, manifest: Mapping[str, Any], limits: ModelSettings) -> None:

@@ -15,7 +15,7 @@ from player.monitoring.figures import Figures, measure, since_current_model, tid
 from player.monitoring.periods import Period, periods
 from player.monitoring.quality import finite, positive_class
 from player.monitoring.traces import find_traces
-from player.settings import Monitoring
+from player.settings.sections import Monitoring
 
 __all__ = ["Diagnosis", "Drift", "Figures", "Period", "Report", "chapters", "report"]
 

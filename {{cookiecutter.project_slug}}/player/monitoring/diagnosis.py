@@ -12,7 +12,7 @@ from player.monitoring.evidence import FEWEST_LABELS, MARGIN, Evidence
 from player.monitoring.figures import Figures
 from player.monitoring.quality import Share
 from player.monitoring.traces import Trace
-from player.settings import Monitoring
+from player.settings.sections import Monitoring
 
 ALL_WELL = "all well"
 TOO_FEW_ROWS = "too few rows"

@@ -10,7 +10,7 @@ import pandas as pd
 from player.features import Schema, clean, to_table
 from player.monitoring.bins import GAPS, MISSING, UNSEEN, Bin, make_bins
 from player.repair import Feature, Value, shorten
-from player.settings import Monitoring
+from player.settings.sections import Monitoring
 
 BY_CHANCE = 3.09  # 99.9 % quantile of the normal distribution: what chance alone may do once in 1,000 looks
 STABLE, WARN, ALARM, UNKNOWN = "stable", "warn", "alarm", "too few rows"

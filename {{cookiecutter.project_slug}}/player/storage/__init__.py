@@ -1,1 +1,1 @@
-"""Where predictions and labels are kept: durable here first, then in the database."""
+"""Storage: predictions and labels, durable here first, then in the database. Uses only model/ among the wings."""

@@ -10,7 +10,7 @@ from threading import Event, Lock
 from typing import Any, TypeVar
 
 from player.errors import NotDurable, StorageError
-from player.storage.spoolfile import Connection, SpoolFile
+from player.storage.sqlite_file import Connection, SpoolFile
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -18,13 +18,13 @@ from player.errors import StorageError
 from player.storage import retention
 from player.storage.database import explain, within
 from player.storage.migrations import prepare
-from player.storage.sending import known_labels, send
 from player.storage.spool import Spool
+from player.storage.statements import known_labels, send
 from player.storage.tables import create_engine_for
 
 log = logging.getLogger(__name__)
 
-BATCH = 1_000
+ROWS_AT_ONCE = 1_000  # sent to the database in one statement
 SEND_SECONDS = 10.0
 LOOK_UP_SECONDS = 0.2
 LONGEST_PAUSE = 5.0
@@ -114,7 +114,8 @@ class Shipper:
             within(SEND_SECONDS, prepare, self._settings, self._engine)
             self._retry_refused()
             self._prepared = True
-        most = max(1, BATCH >> 2 * self._failures)  # smaller after a failure: one slow row must not stop the others
+        # Smaller after a failure: one slow row must not stop the others.
+        most = max(1, ROWS_AT_ONCE >> 2 * self._failures)
         while batch := self._spool.waiting(most):
             refused = within(SEND_SECONDS, send, self._engine, batch)
             self._spool.mark_shipped(batch[-1].n, refused)
@@ -123,7 +124,8 @@ class Shipper:
                 shown = reason if self._settings.logging.show_values else "its reason is in the spool"
                 log.error("the database refuses %s %d, it is set aside: %s", row.kind, row.n, shown)
             self._spool.purge()
-            most = min(BATCH, 2 * most)  # what is left of an hour without the database must not go row by row
+            # What is left of an hour without the database must not go row by row.
+            most = min(ROWS_AT_ONCE, 2 * most)
             if time.monotonic() > self._until:
                 return
         within(SEND_SECONDS, send, self._engine, [])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from player.storage.commits import Commits
-from player.storage.spoolfile import SpoolFile
+from player.storage.sqlite_file import SpoolFile
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from player.storage.columns import to_json, to_text
 from player.storage.shipper import Shipper
 from player.storage.spool import INSERT, Spool
 
-AT_ONCE = 500  # rows in one transaction of a long list, so that others get their turn
+ROWS_IN_ONE_COMMIT = 500  # of a long list, so that others get their turn
 NO_LOOKUP_SECONDS = 5.0
 PREDICTED = "SELECT 1 FROM rows WHERE kind = 'prediction' AND key = ?"
 TRUE_LABEL = "SELECT truth FROM rows WHERE about = ? AND truth IS NOT NULL"
@@ -80,8 +80,8 @@ class Writer:
     def put_predictions(self, rows: Sequence[PredictionRow]) -> list[PredictionRow]:
         """Return for each row itself, durable, or the first one with its id. Raises NotDurable."""
         kept = []
-        for start in range(0, len(rows), AT_ONCE):
-            part = rows[start : start + AT_ONCE]
+        for start in range(0, len(rows), ROWS_IN_ONE_COMMIT):
+            part = rows[start : start + ROWS_IN_ONE_COMMIT]
             values = [prediction_values(row) for row in part]
             bodies = self.spool.write(lambda c, v=values: [insert_prediction(c, one) for one in v])  # type: ignore[misc]
             kept += [read_row(body, row.request_id) if body else row for body, row in zip(bodies, part, strict=True)]
@@ -94,8 +94,8 @@ class Writer:
         not kept; contradicts: another value, kept as history; unknown: no prediction has that id, kept as history.
         """
         statuses: list[str] = []
-        for start in range(0, len(rows), AT_ONCE):
-            part = rows[start : start + AT_ONCE]
+        for start in range(0, len(rows), ROWS_IN_ONE_COMMIT):
+            part = rows[start : start + ROWS_IN_ONE_COMMIT]
             asked, known = self._look_up([row.request_id for row in part])
             otherwise = "unknown" if asked and not self._early_labels else "early"
             statuses += self.spool.write(

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from player.config import Settings
-from player.lifecycle import stage_data
+from player.promotion import stage_data
 from tests.chaos.load import Load, peak_rate, settle
 from tests.service import Service
 

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from player.config import Settings, load_settings
-from player.lifecycle import gates, promotion, promotion_records
 from player.model import store
+from player.promotion import gates
+from player.promotion.promote import promote as promote_here
+from player.promotion.records import APPROVED, read
 from player.training import Trained
 
 
@@ -38,7 +40,7 @@ def _project(home: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained) -> l
         versions.append(store.save(changed, development).version)
         time.sleep(1.1)  # a version is named after its second
     store.activate(versions[0], development)
-    promotion.promote(load_settings("testing"), "ann", "first")
+    promote_here(load_settings("testing"), "ann", "first")
     return versions
 
 
@@ -56,8 +58,7 @@ def promote(seconds: float | None = None) -> bool:
 
 def approved(settings: Settings) -> set[str]:
     """Return the versions that every gate let pass; each line of the records must be whole."""
-    records = promotion_records.read(settings)
-    return {record["version"] for record in records if record["outcome"] == promotion_records.APPROVED}
+    return {record["version"] for record in read(settings) if record["outcome"] == APPROVED}
 
 
 def test_a_killed_promotion_leaves_a_whole_approved_model(

@@ -13,12 +13,12 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import create_engine, select
 
+from player.batch import spark
+from player.batch.files import BYTES_AT_ONCE, read_batches
+from player.batch.score import Engine, Result, score
 from player.cli import main
 from player.config import Settings
 from player.errors import DataError, PlayerError
-from player.lifecycle import spark
-from player.lifecycle.batch import Engine, Result, score
-from player.lifecycle.batch_files import BYTES_AT_ONCE, read_batches
 from player.model import store
 from player.model.predictor import Predictor
 from player.storage.tables import BatchRun

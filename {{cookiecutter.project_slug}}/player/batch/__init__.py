@@ -1,0 +1,1 @@
+"""Batch: files in, files out, answered by the same model as the API. Uses storage/ and model/."""

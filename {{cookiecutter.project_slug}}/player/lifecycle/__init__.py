@@ -1,1 +1,0 @@
-"""The life of a model beyond one request."""

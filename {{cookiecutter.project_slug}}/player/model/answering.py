@@ -1,0 +1,167 @@
+"""One model in the answer chain: it answers within its time, or says that it cannot."""
+
+import contextlib
+import contextvars
+import logging
+import queue
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from player.errors import ModelFailed
+from player.features import clean, to_table
+from player.model.scorecard import Scorecard, make_scorecard
+from player.model.store import Model
+from player.repair import Value
+
+log = logging.getLogger(__name__)
+
+FAILURES_TO_REST = 3
+REST_SECONDS = 30.0
+DIGITS = 6  # of a probability: enough to act on, and the same from the scorecard, the pipeline and a batch
+MOST_LATE = 16  # questions that were given up and still run; a model with so many is asked nothing more
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered: a class, a probability, which model said it, whether it is a fallback, and all repairs."""
+
+    pred: Any
+    proba: float
+    model: str
+    degraded: bool
+    warnings: list[str]
+
+
+class Link:
+    """A loaded model with its time budget; after three failures in a row it rests for half a minute."""
+
+    def __init__(self, model: Model, seconds: float) -> None:
+        """Use *model*, which may take *seconds* for an answer."""
+        self.model = model
+        self.version = model.manifest.version
+        self.seconds = seconds
+        self.failures = 0
+        self.trouble = ""  # why it failed last, "" after an answer
+        self.resting_until = 0.0
+        self.late: list[threading.Thread] = []
+        self.scorecard: Scorecard | None = None
+
+    @property
+    def resting(self) -> bool:
+        """Whether it failed so often that it is not asked now."""
+        return time.monotonic() < self.resting_until
+
+    def warm_up(self, seconds: float = 60.0) -> None:
+        """Answer an example within *seconds*, so that the first request finds everything imported.
+
+        A model that is a sum answers single requests from its scorecard from then on.
+        """
+        model, examples = self.model, self.model.manifest.examples
+        self.within(seconds, model.pipeline.predict_proba, to_table(examples[:1], model.schema))
+        try:
+            self.scorecard = self.within(seconds, make_scorecard, model.pipeline, model.schema, examples)
+        except ModelFailed as error:
+            log.info("model %s has no scorecard: %s", self.version, error)
+        log.info("model %s answers from its %s", self.version, "scorecard" if self.scorecard else "pipeline")
+
+    def answer(self, raws: Sequence[Mapping[str, Any]], degraded: bool = False) -> list[Answer]:
+        """Return an answer for each raw request; raises ModelFailed when the model gives no usable one."""
+        try:
+            cleaned = [clean(raw, self.model.schema) for raw in raws]
+        except Exception as error:
+            raise ModelFailed(f"the features could not be cleaned: {describe(error)}") from error
+        preds, probas = self.predict_rows([row for row, _ in cleaned])
+        return [
+            Answer(pred, proba, self.version, degraded, warnings)
+            for pred, proba, (_, warnings) in zip(preds, probas, cleaned, strict=True)
+        ]
+
+    def predict_rows(self, rows: Sequence[Mapping[str, Value]]) -> tuple[list[Any], list[float]]:
+        """Return classes and probabilities of clean *rows*: of a single one from the scorecard, if there is one."""
+        if len(rows) == 1 and self.scorecard is not None:
+            with contextlib.suppress(Exception):  # the pipeline may know better
+                probability = self.scorecard.probability(rows[0])
+                chosen = self.choose(np.array([[1 - probability, probability]]))
+                self.failures, self.trouble = 0, ""
+                return chosen
+        try:
+            table = to_table(rows, self.model.schema)
+        except Exception as error:
+            raise ModelFailed(f"the features could not be cleaned: {describe(error)}") from error
+        return self.predict(table)
+
+    def predict(self, table: pd.DataFrame) -> tuple[list[Any], list[float]]:
+        """Return the class and the probability for each row of a clean *table*; raises ModelFailed."""
+        if self.resting:
+            raise ModelFailed("it failed too often and rests")
+        try:
+            # A second more for each thousand rows: the budget is meant for one applicant.
+            seconds = self.seconds + (len(table) - 1) / 1000
+            proba = self.within(seconds, self.model.pipeline.predict_proba, table)
+            if len(proba) != len(table):
+                raise ModelFailed(f"it gave {len(proba)} answers for {len(table)} rows")
+            chosen = self.choose(np.asarray(proba, dtype="float64"))
+        except Exception as error:
+            failure = error if isinstance(error, ModelFailed) else ModelFailed(f"it answered no table of numbers "
+                                                                               f"({type(error).__name__})")  # fmt: skip
+            if len(table) == 1:  # one bad row of a batch says nothing about the model; the rows are asked again alone
+                self.failed(str(failure))
+            raise failure from error
+        self.failures, self.trouble = 0, ""
+        return chosen
+
+    def choose(self, proba: np.ndarray) -> tuple[list[Any], list[float]]:
+        """Return the likeliest class of each row of *proba*, shape (rows, classes), and the probability to answer.
+
+        That is the one of the second of two classes, else of the chosen one. Raises ModelFailed for nonsense.
+        """
+        classes = self.model.manifest.classes
+        if proba.shape[1:] != (len(classes),) or not np.isfinite(proba).all():
+            raise ModelFailed("it gave no numbers, or not one for each class")
+        shown = proba[:, 1] if len(classes) == 2 else proba.max(axis=1)
+        return [classes[best] for best in proba.argmax(axis=1)], shown.clip(0.0, 1.0).round(DIGITS).tolist()
+
+    def failed(self, trouble: str) -> None:
+        """Count a failure; a model that keeps failing must not cost every request its time budget."""
+        self.failures, self.trouble = self.failures + 1, trouble
+        if self.failures >= FAILURES_TO_REST:
+            self.resting_until = time.monotonic() + REST_SECONDS
+
+    def within(self, seconds: float, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return *function*(*arguments*), or raise ModelFailed after *seconds*; its thread is then left to itself."""
+        self.late = [thread for thread in self.late if thread.is_alive()]
+        if len(self.late) >= MOST_LATE:
+            raise ModelFailed(f"it is still busy with {len(self.late)} earlier questions")
+        outcome: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+
+        def work() -> None:
+            try:
+                outcome.put((function(*arguments), None))
+            except BaseException as error:  # also SystemExit: nothing a model does may end the service
+                outcome.put((None, error))
+
+        # In the context of the request, so that what a transformer logs carries the request's id.
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True, name="model")
+        thread.start()
+        try:
+            result, error = outcome.get(timeout=seconds)
+        except queue.Empty:
+            self.late.append(thread)
+            raise ModelFailed(f"it took longer than {seconds:g} s") from None
+        if error is not None:
+            raise ModelFailed(f"it raised {describe(error)}") from error
+        return result
+
+
+def describe(error: BaseException) -> str:
+    """Return the kind of *error* and where it was raised; not its text, which may hold an applicant's values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else "an error"

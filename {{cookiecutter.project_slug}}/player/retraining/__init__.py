@@ -1,0 +1,1 @@
+"""Retraining: challengers replace only a worse champion. Uses monitoring/, storage/ and model/."""

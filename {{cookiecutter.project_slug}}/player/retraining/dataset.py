@@ -1,0 +1,103 @@
+"""What the database collected, as rows to learn from: cleaned like a request, in time order, leaks left out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy import Engine
+
+from player import evaluation, training
+from player.config import DataSettings, Settings
+from player.errors import DataError
+from player.features import Schema, clean, clean_table, read_schema
+from player.retraining.choosing import Lessons
+from player.storage import queries
+from player.storage.tables import TRUTH, Label, Prediction
+
+MOST_ROWS = 20_000  # of what was collected; the newest
+FEWEST_REQUESTS = 50  # fewer say nothing about which columns a request has
+SEEN_OFTEN = 10  # a new category that came less often is a mistake of the sender, not a category
+
+
+def read_labelled(engine: Engine) -> pd.DataFrame:
+    """Return the newest labelled predictions, in the order they became known (`known_at`)."""
+    newest = sa.select(Prediction.received_at).order_by(Prediction.received_at.desc()).offset(MOST_ROWS).limit(1)
+    with engine.connect() as connection:
+        since = connection.execute(newest).scalar_one_or_none()
+    rows = queries.labelled(engine, since)
+    rows = rows[rows["features"].map(lambda features: isinstance(features, dict)).astype(bool)]
+    rows = rows.assign(known_at=rows[["label_at", "received_at"]].max(axis=1))  # a label may come first
+    return rows.sort_values("known_at", kind="stable", ignore_index=True)
+
+
+def read_senders(engine: Engine) -> dict[str, str]:
+    """Return who sent the first label of each request that can be the truth, keyed by request id."""
+    query = sa.select(Label.request_id, Label.sender).where(Label.status.in_(TRUTH))
+    with engine.connect() as connection:
+        rows = connection.execute(query.order_by(Label.received_at.desc(), Label.id.desc())).fetchall()
+    return {row.request_id: row.sender for row in rows}
+
+
+@dataclass(frozen=True)
+class Past:
+    """The training table in time order: feature columns as they are, classes, and what may be used of it."""
+
+    table: pd.DataFrame
+    truth: np.ndarray
+    schema: Schema
+    refused: dict[str, str]  # column -> why it may not be learned from
+
+
+def read_past(settings: Settings, requests: Sequence[dict[str, Any]]) -> Past:
+    """Return the training table without the columns that *requests* (features as received) show to be leaks."""
+    table = training.in_time_order(training.read_table(settings.path(settings.data.train)), settings.data)
+    labels = training.read_labels(table, settings.data)
+    table, truth = table[labels.notna()], training.as_classes(labels[labels.notna()])
+    refused = find_leaks(table, truth, requests, settings.data)
+    schema = read_schema(table.drop(columns=list(refused)), settings.data)
+    return Past(table[schema.names], truth, schema, refused)
+
+
+def find_leaks(
+    table: pd.DataFrame, truth: np.ndarray, requests: Sequence[dict[str, Any]], data: DataSettings
+) -> dict[str, str]:
+    """Return the columns only known afterwards, each with the reason: never requested, or knowing the answer alone."""
+    schema = read_schema(table, data)
+    refused = {}
+    if len(requests) >= FEWEST_REQUESTS:
+        asked = set().union(*requests)
+        refused = {name: f"none of {len(requests):,} requests had it" for name in schema.names if name not in asked}
+    for name in evaluation.leaking_features(table[schema.names], truth):
+        refused.setdefault(name, "it alone predicts the label, which is too good to be true")
+    if len(refused) == len(schema.names):
+        raise DataError("No column of the training table was ever in a request; are [data] and the requests the same?")
+    return refused
+
+
+def usable(rows: pd.DataFrame, classes: Sequence[Any]) -> pd.DataFrame:
+    """Return the labelled *rows* whose label is one of *classes*, with the label as it stands there."""
+    known = {str(training.plain(name)): training.plain(name) for name in classes}
+    labels = rows["label"].map(lambda label: known.get(str(label)))
+    return rows.assign(label=labels)[labels.notna()].reset_index(drop=True)
+
+
+def lessons(past: Past, rows: pd.DataFrame) -> Lessons:
+    """Return training data and collected *rows* as one table, oldest first, under one schema."""
+    cleaned = [clean(features, past.schema)[0] for features in rows["features"]]
+    new = pd.DataFrame(cleaned, columns=past.schema.names)
+    for feature in past.schema.features:
+        if feature.kind == "category":
+            often = new[feature.name].value_counts()
+            known = {*feature.categories, *often[often >= SEEN_OFTEN].index}
+            new[feature.name] = new[feature.name].where(new[feature.name].isin(known), None)
+    old = past.table.astype({f.name: "float64" for f in past.schema.features if f.kind == "number"}, errors="ignore")
+    both = pd.concat([old.astype(object), new.astype(object)], ignore_index=True)
+    for feature in past.schema.features:
+        if feature.kind == "number":
+            both[feature.name] = clean_table(both[[feature.name]], Schema((feature,), ""))[feature.name]
+    schema = read_schema(both, DataSettings(train="", label=past.schema.label, id="", time="", not_at_request_time=()))
+    truth = np.concatenate([past.truth, rows["label"].to_numpy(dtype=past.truth.dtype)])
+    return Lessons(clean_table(both, schema), truth, Schema(schema.features, schema.label, past.schema.unavailable))

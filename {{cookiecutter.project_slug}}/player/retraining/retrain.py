@@ -1,0 +1,192 @@
+"""Trains again when that helps: a challenger learns from what was collected, and replaces only a worse champion."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock, Timeout
+from sqlalchemy.exc import SQLAlchemyError
+
+from player import evaluation, training
+from player.config import Settings
+from player.errors import StorageError
+from player.features import Schema, clean, to_table
+from player.model import store
+from player.retraining.choosing import FEWEST_TO_JUDGE, Contest, Lessons, hold, look_sizes
+from player.retraining.dataset import Past, lessons, read_labelled, read_past, read_senders, usable
+from player.retraining.label_quality import never_labelled, odd_senders
+from player.retraining.recipes import Recipe, recipes
+from player.retraining.report import BUSY, KEPT, NEW_MODEL, NOT_NEEDED, Outcome, write_page
+from player.retraining.trigger import COLLECTED, reason_to_retrain
+from player.storage import queries
+from player.storage.migrations import upgrade
+from player.storage.records import record_model
+from player.storage.tables import create_engine_for
+from player.training import Trained
+
+log = logging.getLogger(__name__)
+
+PROFILE_ROWS = 500  # the newest rows, which monitoring then compares with
+RECENT_ANSWERS = 2000
+
+
+def retrain(settings: Settings, if_drifted: bool = False, activate: bool = True) -> Outcome:
+    """Train challengers on training data and collected rows, and make the best the current model if it is better.
+
+    *if_drifted*: only when the newest rows show that it is needed. Without *activate* the new model is only saved.
+    Raises ModelMissing or ModelRefused without a champion, DataError without training data, StorageError.
+    """
+    store.folder(settings).mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(store.folder(settings) / ".retrain.lock", timeout=0):
+            return retrain_alone(settings, if_drifted, activate)
+    except Timeout:
+        return Outcome(BUSY, "Another retraining is at work; this one leaves it to it.")
+
+
+def retrain_alone(settings: Settings, if_drifted: bool, activate: bool) -> Outcome:
+    """Do the work of `retrain`; nobody else does it at this moment."""
+    manifest = store.current_manifest(settings)
+    rows, recent, senders = read_database(settings)
+    rows = usable(rows, manifest.classes)
+    fresh = count_fresh(rows, manifest)
+    reason = reason_to_retrain(rows, fresh, manifest, settings.monitoring)
+    found = Outcome(NOT_NEEDED, "", champion=manifest.version, collected=len(rows), fresh=fresh, reason=reason)
+    if if_drifted and not reason:
+        return replace(found, sentence=f"No need to retrain {manifest.version}: {fresh:,} new labels, all well.")
+
+    silent = never_labelled(recent)
+    rows, warnings = without_odd_senders(rows, senders, fresh, settings)
+    fresh = count_fresh(rows, manifest)
+    past = read_past(settings, rows["features"].tolist())
+    warnings += describe_doubts(past, silent)
+    for warning in warnings:
+        log.warning("%s", warning)
+    found = replace(found, history=len(past.truth), collected=len(rows), fresh=fresh, warnings=warnings)
+    if not look_sizes(fresh):
+        few = f"{fresh} labels are newer than model {manifest.version}; {2 * FEWEST_TO_JUDGE} are needed to judge."
+        return replace(found, decision=KEPT, sentence=few)
+    return decide(found, settings, past, rows, bool(silent), activate)
+
+
+def decide(
+    found: Outcome, settings: Settings, past: Past, rows: pd.DataFrame, selective: bool, activate: bool
+) -> Outcome:
+    """Let challengers and champion compete, then save and activate a winner; return the completed outcome."""
+    learnable = lessons(past, rows)
+    right = champion_is_right(store.load(found.champion, settings), rows, look_sizes(found.fresh)[-1])
+    candidates = recipes(learnable.schema, len(rows), selective)
+    contests = compete(learnable, right, candidates, found.fresh)
+    best = contests[-1]
+    only = " (counted only where labels come)" if selective else ""
+    if not best.comparison.better:
+        sentence = f"Kept {found.champion}: {best.comparison.sentence}{only}."
+        return write_page(replace(found, decision=KEPT, sentence=sentence, contests=contests), settings)
+    trained = learn(best, learnable, len(rows))
+    manifest = store.save(trained, settings, note=f"player retrain: {best.recipe.name}")
+    record_model(manifest, settings)
+    if activate and not settings.two_people:
+        store.activate(manifest.version, settings)
+        verb = "replaces"
+    else:
+        verb = "is saved, and would replace"
+    sentence = f"Model {manifest.version} {verb} {found.champion}: {best.comparison.sentence}{only}."
+    if settings.two_people:
+        sentence += f" {store.how_two_people_activate(manifest.version, settings)}"
+    outcome = replace(found, decision=NEW_MODEL, sentence=sentence, contests=contests, version=manifest.version)
+    return write_page(outcome, settings)
+
+
+def compete(learnable: Lessons, right: np.ndarray, candidates: Sequence[Recipe], fresh: int) -> list[Contest]:
+    """Return the contests held until one is won: on few of the newest rows first, then on more."""
+    contests = []
+    for judging in look_sizes(fresh):
+        contests.append(hold(learnable, right, candidates, judging))
+        if contests[-1].comparison.better:
+            break
+    return contests
+
+
+def read_database(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str]]:
+    """Return labelled rows, recent rows with and without label, and the senders of the labels."""
+    if not settings.strict:
+        upgrade(settings)
+    engine = create_engine_for(settings)
+    try:
+        return read_labelled(engine), queries.recent(engine, RECENT_ANSWERS), read_senders(engine)
+    except SQLAlchemyError as error:
+        raise StorageError(
+            f"The database cannot be read ({type(error).__name__}); `player doctor` says more."
+        ) from None
+    finally:
+        engine.dispose()
+
+
+def count_fresh(rows: pd.DataFrame, manifest: store.Manifest) -> int:
+    """Return how many of *rows* the model of *manifest* cannot have learned from: they became known after it."""
+    if COLLECTED not in manifest.metrics:  # it learned from the training table alone
+        return len(rows)
+    return int((rows["known_at"] > datetime.fromisoformat(manifest.created_at)).sum())
+
+
+def without_odd_senders(
+    rows: pd.DataFrame, senders: dict[str, str], fresh: int, settings: Settings
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return *rows* without those of odd senders where senders are known by a key, and a warning for each."""
+    odd = odd_senders(rows.tail(fresh), senders)
+    verb = "left out" if settings.access.key_required else "reported only, since [access].key_required is off"
+    warnings = [f"Sender {name}: {why}; {verb}." for name, why in odd.items()]
+    if settings.access.key_required:
+        rows = rows[~rows["request_id"].map(senders).isin(list(odd))].reset_index(drop=True)
+    return rows, warnings
+
+
+def describe_doubts(past: Past, silent: list[str]) -> list[str]:
+    """Return a warning for each refused column, and one when some answers never get a label."""
+    warnings = [
+        f"Column {name} is refused: {why}; name it in [data].not_at_request_time." for name, why in past.refused.items()
+    ]
+    if silent:
+        warnings.append(
+            f"Selective labels: applicants answered {', '.join(silent)} hardly ever get one. Every figure here holds "
+            "only for the others, and only recipes that keep the training data were tried."
+        )
+    return warnings
+
+
+def champion_is_right(champion: store.Model, rows: pd.DataFrame, newest: int) -> np.ndarray:
+    """Return where *champion* answers the newest rows correctly: bool (newest,)."""
+    asked = rows.tail(newest)
+    said = champion.pipeline.predict(clean_all(asked["features"], champion.schema))
+    return np.asarray([str(a) == str(b) for a, b in zip(said, asked["label"], strict=True)])
+
+
+def clean_all(features: pd.Series, schema: Schema) -> pd.DataFrame:
+    """Return features as received as the table a pipeline with *schema* takes."""
+    return to_table([clean(each, schema)[0] for each in features], schema)
+
+
+def learn(contest: Contest, known: Lessons, collected: int) -> Trained:
+    """Return the winner of *contest*, having learned from everything *known*, as `training.train` would return it.
+
+    Metrics are those of the rows it was judged on; the profile is of the newest rows, the ones it is made for. The
+    examples are rows of the training data, not of users: a model outlives what `[storage].keep_days` deletes.
+    """
+    pipeline = contest.recipe.fit(known.table, known.truth, known.schema)
+    table, truth = known.table.tail(PROFILE_ROWS).reset_index(drop=True), known.truth[-PROFILE_ROWS:]
+    profile = evaluation.describe(table, known.schema, truth, training.served_proba(pipeline, table))
+    classes = [training.plain(name) for name in pipeline.classes_]
+    metrics = {name: round(value, 4) for name, value in contest.metrics.items()}
+    return Trained(
+        pipeline=pipeline,
+        schema=known.schema,
+        classes=classes,
+        prior={str(name): float(np.mean(truth == name)) for name in classes},
+        metrics={**metrics, COLLECTED: float(min(collected, contest.recipe.window or collected))},
+        profile=profile,
+        rows=int((contest.recipe.weights(len(known.truth)) > 0).sum()),
+        examples=training.as_rows(known.table.head(training.EXAMPLES)),
+    )

@@ -1,0 +1,123 @@
+"""One process that answers requests: it serves a socket it shares with its siblings until it is told to stop."""
+
+import asyncio
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from multiprocessing.synchronize import Event
+from typing import Any
+
+import uvicorn
+from a2wsgi import WSGIMiddleware
+
+from player.config import load_settings
+from player.serving.buffering import Front
+from player.serving.connections import Connection, Listening, close_stalled, most_connections
+from player.settings.sections import Settings
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 0.1
+
+
+class DrainedServer(uvicorn.Server):
+    """A server that leaves the signals to us: SIGTERM must drain the connections before it closes them."""
+
+    def capture_signals(self) -> Any:
+        """Capture nothing."""
+        return contextlib.nullcontext()
+
+
+def run_worker(sock: socket.socket, environment: str, ready: Event, stop: Event) -> None:
+    """Serve *sock* until *stop* is set or the parent is gone; sets *ready* when the first request may come."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what happens
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # scikit-learn warns of itself when several threads predict; each would be three lines in the log.
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.ERROR)
+    from player.app import create_app  # here, so that the process that starts the workers stays light
+
+    settings = load_settings(environment)
+    app = create_app(settings)
+    try:
+        asyncio.run(serve(app, settings, sock, ready, stop))
+    finally:
+        app.extensions["player"].stop()
+
+
+async def serve(app: Any, settings: Settings, sock: socket.socket, ready: Event, stop: Event) -> None:
+    """Answer requests; when told to stop, say goodbye on each connection first, then close."""
+    gateway = WSGIMiddleware(app, workers=settings.server.threads)
+    start_threads(gateway.executor, settings.server.threads)
+    front = Front(gateway, settings.server)
+    config = uvicorn.Config(
+        front, http=Connection, backlog=1, ws="none", lifespan="off", log_config=None, access_log=False,
+        server_header=False, timeout_keep_alive=settings.server.keep_alive_seconds,
+        timeout_graceful_shutdown=settings.server.stop_timeout_seconds,
+    )  # fmt: skip
+    Connection.most = most_connections()
+    server = DrainedServer(config)
+    asyncio.get_running_loop().set_exception_handler(partial(note_trouble, server, stop))
+    running = asyncio.create_task(server.serve([Listening(fileno=sock.detach())]))
+    while not server.started and not running.done():
+        await asyncio.sleep(PATIENCE / 10)
+    ready.set()
+    log.info("worker %d answers requests", os.getpid())
+    seen: dict[Any, float] = {}
+    while not stop.is_set() and parent_lives() and not running.done():
+        await asyncio.sleep(PATIENCE)
+        close_stalled(server.server_state.connections, seen, settings.server.header_timeout_seconds)
+    front.draining = True
+    take_no_more(server)
+    await say_goodbye(server, settings.server.drain_seconds)
+    server.should_exit = True
+    await running
+
+
+def note_trouble(server: uvicorn.Server, stop: Event, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what went wrong with a connection; without memory for one, take no more and let a new process take over.
+
+    A process that cuts each connection at once is always free, so that it would get, and cut, nearly all of them.
+    """
+    loop.default_exception_handler(context)
+    if isinstance(context.get("exception"), MemoryError):
+        take_no_more(server)
+        stop.set()
+
+
+def take_no_more(server: uvicorn.Server) -> None:
+    """Leave new connections to the siblings: the socket is theirs as well."""
+    for listening in server.servers:
+        listening.close()
+
+
+def start_threads(pool: ThreadPoolExecutor, count: int) -> None:
+    """Start all threads of *pool* now: when memory is short, none could be started."""
+    together = threading.Barrier(count)
+    list(pool.map(lambda _: together.wait(), range(count)))
+
+
+async def say_goodbye(server: uvicorn.Server, seconds: float) -> None:
+    """Wait until each client has had an answer that closes its connection, or *seconds* are over.
+
+    A connection that we close may at that moment carry a request; one that the client was told to close cannot.
+    """
+    deadline = time.monotonic() + seconds
+    await asyncio.sleep(2 * PATIENCE)  # what was just accepted is not among the connections yet
+    while server.server_state.connections and time.monotonic() < deadline:
+        await asyncio.sleep(PATIENCE)
+
+
+def parent_lives() -> bool:
+    """Tell whether the process that started this one is still there."""
+    parent = multiprocessing.parent_process()
+    return parent is None or parent.is_alive()

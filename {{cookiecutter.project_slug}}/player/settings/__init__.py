@@ -1,0 +1,1 @@
+"""Settings: what may be set, where a value comes from, what an environment must have. Uses no other wing."""

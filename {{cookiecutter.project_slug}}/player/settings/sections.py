@@ -1,0 +1,182 @@
+"""What a setting is: every table of `config/base.toml`, with the values each entry may have."""
+
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+Environment = Literal["development", "testing", "acceptance", "production"]
+Level = Literal["low", "medium", "high"]
+ENVIRONMENTS: tuple[str, ...] = get_args(Environment)
+SECRETS = ("signing_key", "api_key", "database_url")
+
+
+class Table(BaseModel):
+    """One `[table]` of the configuration: fixed after loading, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Project(Table):
+    """Whose project this is."""
+
+    name: str
+    team: str
+
+
+class Rating(Table):
+    """The CIA rating: how bad a leak, a wrong value and an outage would be."""
+
+    confidentiality: Level
+    integrity: Level
+    availability: Level
+
+
+class DataSettings(Table):
+    """The table to learn from."""
+
+    train: str
+    label: str = Field(min_length=1)
+    id: str
+    time: str
+    not_at_request_time: tuple[str, ...]
+
+
+class Contract(Table):
+    """The names on the wire."""
+
+    predict: str = Field(pattern=r"^/[\w./-]*$")
+    feedback: str = Field(pattern=r"^/[\w./-]*$")
+    request_id: str = Field(min_length=1)
+    features: str
+    prediction: str = Field(min_length=1)
+    probability: str = Field(min_length=1)
+    label: str = Field(min_length=1)
+
+
+class Server(Table):
+    """How the service listens and what it refuses."""
+
+    host: str
+    port: int = Field(ge=1, le=65535)
+    workers: int = Field(ge=1, le=64)
+    threads: int = Field(ge=1, le=256)
+    debug: bool
+    max_body_bytes: int = Field(ge=1_000)
+    max_waiting: int = Field(ge=1)
+    header_timeout_seconds: int = Field(ge=1, le=60)
+    body_timeout_seconds: int = Field(ge=1, le=60)
+    keep_alive_seconds: int = Field(ge=1)
+    drain_seconds: float = Field(ge=0)
+    stop_timeout_seconds: int = Field(ge=1)
+
+
+class ModelSettings(Table):
+    """Which models may run, and how long they may take."""
+
+    folder: str
+    max_bytes: int = Field(gt=0)
+    allow_unsigned: bool
+    time_budget_seconds: float = Field(gt=0)
+    reload_seconds: float = Field(gt=0)
+    trial_seconds: float = Field(gt=0)
+    trial_memory_mb: int = Field(gt=0)
+
+
+class Storage(Table):
+    """Where rows go."""
+
+    database_url: str
+    spool: str
+    durability: Literal["process", "power"]
+    ship_seconds: float = Field(gt=0)
+    keep_days: int = Field(ge=0)
+    backup_hours: int = Field(ge=0)
+    backup_folder: str = Field(min_length=1)
+
+
+class Access(Table):
+    """Who may bring labels and see pages."""
+
+    key_required: bool
+    early_labels: bool
+    labels_per_minute: int = Field(ge=0)
+    copy_to_development: bool
+
+
+class PromotionSettings(Table):
+    """What a promotion into acceptance and production needs beside its gates."""
+
+    reason_required: bool
+    four_eyes: bool
+
+
+class ShadowSettings(Table):
+    """Where copies of requests go."""
+
+    url: str = Field(pattern=r"^(https?://[^/\s@]+)?$")
+
+
+class Monitoring(Table):
+    """What counts as now, and as drift."""
+
+    window_rows: int = Field(gt=0)
+    psi_warn: float = Field(gt=0)
+    psi_alarm: float = Field(gt=0)
+    min_rows: int = Field(gt=0)
+
+
+class Logging(Table):
+    """What is logged, and where."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+    file: str
+    show_values: bool
+
+
+class Settings(BaseSettings):
+    """All settings of one environment; see `config/base.toml` for what each means."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PLAYER_", env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    environment: Environment
+    home: Path
+    project: Project
+    rating: Rating
+    data: DataSettings
+    contract: Contract
+    server: Server
+    model: ModelSettings
+    storage: Storage
+    access: Access
+    promotion: PromotionSettings
+    shadow: ShadowSettings
+    monitoring: Monitoring
+    logging: Logging
+    signing_key: SecretStr | None = None
+    api_key: SecretStr | None = None
+    database_url: SecretStr = SecretStr("")
+
+    @property
+    def strict(self) -> bool:
+        """Whether users depend on this environment, or it must behave as if they did."""
+        return self.environment in ("acceptance", "production")
+
+    @property
+    def two_people(self) -> bool:
+        """Whether two people must agree before a model becomes current here."""
+        return self.strict and self.promotion.four_eyes
+
+    def path(self, text: str) -> Path:
+        """Return *text* as a path below the project folder, `{environment}` filled in."""
+        return self.home / text.replace("{environment}", self.environment)
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read only what `load_settings` hands in: it has the files and variables in their order."""
+        return (init_settings,)

@@ -1,0 +1,173 @@
+"""The routes: HTTP in, HTTP out. What happens in between is in the rooms this one calls."""
+
+import json
+import logging
+import time
+import uuid
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, Response, abort, current_app, jsonify, request
+
+from player import logging_config
+from player.settings.sections import Contract
+from player.storage.writer import LabelRow, PredictionRow
+from player.web import access, metrics, payload
+from player.web.components import Components
+from player.web.openapi import describe_api
+
+log = logging.getLogger(__name__)
+
+MOST_LABELS = 10_000
+
+
+def components() -> Components:
+    """Return what `create_app` put together."""
+    found: Components = current_app.extensions["player"]
+    return found
+
+
+def create_blueprint(contract: Contract) -> Blueprint:
+    """Return the routes under the names of *contract*; each works with and without a slash at its end."""
+    bp = Blueprint("api", __name__)
+    routes = (
+        (contract.predict, predict, ["GET", "POST"]),
+        (contract.feedback, feedback, ["POST"]),
+        ("/health/live", live, ["GET"]),
+        ("/health/ready", ready, ["GET"]),
+        ("/version", version, ["GET"]),
+        ("/metrics", show_metrics, ["GET"]),
+        ("/openapi.json", openapi, ["GET"]),
+    )
+    for path, view, methods in routes:
+        for form in (path.rstrip("/"), f"{path.rstrip('/')}/"):
+            bp.add_url_rule(form, view_func=view, methods=methods)
+    return bp
+
+
+def predict() -> Response:
+    """Answer one applicant: clean, predict, make durable, log; only then reply."""
+    started = time.perf_counter()
+    asked = payload.read_asked(request, components().settings.contract)
+    logging_config.request_id.set(asked.key)
+    earlier = components().writer.find(asked.key)
+    row = earlier or components().writer.put_prediction(ask_model(asked, started))
+    warnings = asked.warnings
+    if row.features != payload.storable(asked.features):
+        warnings = [*warnings, "request_id: used before with other features, this is the first answer"]
+    metrics.count_prediction(row, time.perf_counter() - started)
+    log.info("predicted %r proba=%.4f model=%s degraded=%s for %s in %.1f ms%s", row.pred, row.proba, row.model,
+             row.degraded, access.client(), 1000 * (time.perf_counter() - started), shown(row))  # fmt: skip
+    answer = reply(asked, row, warnings)
+    if earlier is None:  # copied once the answer has left, so that the copy takes no time from it
+        answer.call_on_close(partial(components().shadow.mirror, row.request_id, row.features))
+    return answer
+
+
+def ask_model(asked: payload.Asked, started: float) -> PredictionRow:
+    """Return the model's answer as the row to store."""
+    answer = components().predictor.answer(asked.features)
+    if answer.warnings:
+        said = (
+            "; ".join(answer.warnings)
+            if components().settings.logging.show_values
+            else f"{len(answer.warnings)} values"
+        )
+        log.info("preprocessing repaired: %s", said)
+    return PredictionRow(
+        request_id=asked.key,
+        received_at=datetime.now(UTC),
+        model=answer.model,
+        pred=answer.pred,
+        proba=answer.proba,
+        degraded=answer.degraded,
+        features=payload.storable(asked.features),
+        warnings=[*asked.warnings, *answer.warnings],
+        latency_ms=round(1000 * (time.perf_counter() - started), 3),
+        client=access.client(),
+    )
+
+
+def reply(asked: payload.Asked, row: PredictionRow, warnings: list[str]) -> Response:
+    """Return the answer under the names of the contract."""
+    contract = components().settings.contract
+    return jsonify(
+        {
+            contract.request_id: asked.request_id,
+            contract.prediction: row.pred,
+            contract.probability: row.proba,
+            "model": row.model,
+            "degraded": row.degraded,
+            "warnings": list(dict.fromkeys([*warnings, *row.warnings])),
+        }
+    )
+
+
+def feedback() -> Response:
+    """Store one label, or a list of labels; the answer says for each what became of it."""
+    contract = components().settings.contract
+    body = payload.read_json(request.get_data())
+    items = body if isinstance(body, list) else [body]
+    if len(items) > MOST_LABELS:
+        abort(413, f"At most {MOST_LABELS} labels in one request.")
+    now = datetime.now(UTC)
+    rows = [read_label(item, contract, now) for item in items]
+    components().quota.take(access.sender(), len(rows))
+    statuses = components().writer.put_labels(rows)
+    metrics.count_labels(statuses)
+    log.info("stored %d labels from %s", len(rows), access.client())
+    results = [{contract.request_id: r.request_id, "status": s} for r, s in zip(rows, statuses, strict=True)]
+    return jsonify(results if isinstance(body, list) else results[0])
+
+
+def read_label(item: Any, contract: Contract, now: datetime) -> LabelRow:
+    """Return one label of the body; anything but an id and a plain value is the sender's mistake."""
+    if not isinstance(item, dict) or contract.request_id not in item or contract.label not in item:
+        abort(422, f"Each label needs {contract.request_id!r} and {contract.label!r}.")
+    request_id, label = item[contract.request_id], item[contract.label]
+    if (
+        not isinstance(request_id, str | int)
+        or isinstance(request_id, bool)
+        or len(str(request_id)) > payload.LONGEST_ID
+    ):
+        abort(422, f"{contract.request_id!r} must be a text or an integer of at most {payload.LONGEST_ID} characters.")
+    if isinstance(label, dict | list) or label is None or len(str(label)) > payload.LONGEST_ID:
+        abort(422, f"{contract.label!r} must be a plain value.")
+    return LabelRow(str(uuid.uuid4()), payload.printable(str(request_id)), label, now, access.sender())
+
+
+def live() -> Response:
+    """Say that the process runs."""
+    return jsonify({"live": True})
+
+
+def ready() -> tuple[Response, int]:
+    """Say whether an answer would be given and kept, and what is not as it should be."""
+    reasons = components().complaints()
+    can_store = components().writer.can_store()
+    return jsonify({"ready": can_store, "reasons": reasons}), 200 if can_store else 503
+
+
+def version() -> Response:
+    """Say which model, project and environment this is."""
+    settings = components().settings
+    return jsonify(
+        {"model": components().predictor.version, "project": settings.project.name, "environment": settings.environment}
+    )
+
+
+def show_metrics() -> Response:
+    """Return the counters of all processes in Prometheus' text format."""
+    return Response(metrics.render(components().writer.status()), content_type=metrics.CONTENT_TYPE)
+
+
+def openapi() -> Response:
+    """Return the contract as an OpenAPI 3.1 document."""
+    settings = components().settings
+    return jsonify(describe_api(settings.contract, components().predictor.schema, settings.access.key_required))
+
+
+def shown(row: PredictionRow) -> str:
+    """Return the features for the log line, or nothing where values must not be seen."""
+    return f" features={json.dumps(row.features)}" if components().settings.logging.show_values else ""

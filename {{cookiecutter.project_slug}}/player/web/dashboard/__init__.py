@@ -1,0 +1,29 @@
+"""The monitoring page: shows what `monitoring/` computed, without script and without anything from elsewhere."""
+
+from flask import Blueprint, current_app, render_template, request
+
+from player.web.dashboard import charts
+from player.web.dashboard.page import PageCache
+
+FASTEST, SLOWEST = 2, 3600  # seconds between two refreshes a viewer may ask for
+
+
+def create_blueprint() -> Blueprint:
+    """Return the page as a blueprint; the application it goes into has the parts in `extensions["player"]`."""
+    bp = Blueprint("dashboard", __name__, url_prefix="/dashboard", template_folder="templates", static_folder="static")
+    cache = PageCache()
+
+    @bp.get("/", strict_slashes=False)
+    def show() -> str:
+        """Show how the model is doing, and why."""
+        page = cache.get(current_app.extensions["player"])
+        html = render_template("dashboard.html", page=page, charts=charts, refresh=read_refresh())
+        return html.encode("utf-8", "replace").decode("utf-8")  # half characters that a request may hold
+
+    return bp
+
+
+def read_refresh() -> int:
+    """Return the seconds after which the viewer wants the page again; 0 when it shall stay."""
+    seconds = request.args.get("refresh", default=0, type=int)
+    return seconds if FASTEST <= seconds <= SLOWEST else 0

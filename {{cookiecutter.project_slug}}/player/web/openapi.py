@@ -1,0 +1,93 @@
+"""The contract as an OpenAPI 3.1 document, made from the configuration and the schema of the model."""
+
+from typing import Any
+
+from player.features import Schema
+from player.repair import Feature
+from player.settings.sections import Contract
+
+JSON = "application/json"
+PROBLEM = {"description": "problem", "content": {"application/problem+json": {"schema": {"type": "object"}}}}
+REFUSALS = {str(status): PROBLEM for status in (400, 401, 403, 413, 415, 422, 429, 503)}
+
+
+def describe_api(contract: Contract, schema: Schema | None, key_required: bool = False) -> dict[str, Any]:
+    """Return the document: paths, bodies and answers under the names of *contract*, features of *schema*.
+
+    *key_required*: labels need the key.
+    """
+    features = {f.name: describe_feature(f) for f in schema.features} if schema else {}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "player", "version": "1", "description": "Predictions, labels and health of one model."},
+        "paths": {
+            contract.predict: describe_predict(contract, features),
+            contract.feedback: {"post": describe_feedback(contract, key_required)},
+            "/health/live": {"get": operation("Whether the process runs")},
+            "/health/ready": {"get": operation("Whether answers are given and kept")},
+            "/version": {"get": operation("Model, project and environment")},
+            "/openapi.json": {"get": operation("This document")},
+        },
+        "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+    }
+
+
+def describe_feature(feature: Feature) -> dict[str, Any]:
+    """Return what a feature looks like; any JSON value is accepted and repaired, so nothing is forbidden."""
+    if feature.kind == "number":
+        return {"description": "a number", "examples": [round((feature.low + feature.high) / 2)]}
+    return {"description": f"one of: {', '.join(feature.categories[:20])}", "examples": list(feature.categories[:1])}
+
+
+def describe_predict(contract: Contract, features: dict[str, Any]) -> dict[str, Any]:
+    """Return the two ways to ask for a prediction."""
+    request_id = {"description": "a text or an integer; made when it is absent or neither", "examples": ["a-1", 7]}
+    envelope = {"type": "object", "properties": {contract.request_id: request_id}}
+    # No type: what is no object is repaired as well, with a warning.
+    asked: dict[str, Any] = {"description": "an object", "properties": features}
+    if contract.features:
+        envelope["properties"] |= {contract.features: asked}  # type: ignore[operator]
+    else:
+        envelope["properties"] |= features  # type: ignore[operator]
+    answer = {
+        "type": "object",
+        "required": [contract.request_id, contract.prediction, contract.probability],
+        "properties": {
+            contract.request_id: {"type": ["string", "integer"]},
+            contract.prediction: {"description": "the predicted label"},
+            contract.probability: {"type": "number", "minimum": 0, "maximum": 1},
+            "model": {"type": "string"},
+            "degraded": {"type": "boolean"},
+            "warnings": {"type": "array", "items": {"type": "string"}},
+        },
+    }
+    post = operation("Ask for a prediction", answer)
+    post["requestBody"] = {"required": True, "content": {JSON: {"schema": envelope}}}
+    get = operation("Ask for a prediction, features as query arguments", answer)
+    get["parameters"] = [{"name": name, "in": "query", "schema": {}} for name in features]
+    return {"post": post, "get": get}
+
+
+def describe_feedback(contract: Contract, key_required: bool) -> dict[str, Any]:
+    """Return how labels are brought, with the key where it is required."""
+    item = {
+        "type": "object",
+        "required": [contract.request_id, contract.label],
+        "properties": {
+            contract.request_id: {"type": ["string", "integer"], "maxLength": 200},
+            contract.label: {"type": ["string", "integer", "number", "boolean"]},
+        },
+    }
+    post = operation("Bring the true label of one request, or of a list of them")
+    post["requestBody"] = {
+        "required": True,
+        "content": {JSON: {"schema": {"anyOf": [item, {"type": "array", "items": item}]}}},
+    }
+    post["security"] = [{"key": []}] if key_required else []
+    return post
+
+
+def operation(summary: str, answer: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return one operation with its good answer and the problems every route may report."""
+    good = {"description": "OK", "content": {JSON: {"schema": answer or {}}}}
+    return {"summary": summary, "responses": {"200": good, **REFUSALS}}

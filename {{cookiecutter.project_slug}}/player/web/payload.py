@@ -1,0 +1,111 @@
+"""What travels over the wire: how a request is read, whatever it holds, and how an answer is written."""
+
+import json
+import math
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Request
+
+from player.repair import MAX_TEXT
+from player.settings.sections import Contract
+
+LONGEST_ID = 200
+DEEPEST = 5
+MOST_KEYS = 500
+
+
+class NotAnObject(Exception):
+    """The body is no JSON object; the message says what it is."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request for a prediction: its id as it came, the features as they came, and what was odd about them."""
+
+    request_id: str | int
+    features: dict[str, Any]
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        """The id as the database knows it; 7 and "7" are the same request."""
+        return printable(str(self.request_id))
+
+
+def read_asked(request: Request, contract: Contract) -> Asked:
+    """Return what *request* asks; raises NotAnObject when a body cannot be understood as a JSON object."""
+    body = read_query(request, contract) if request.method == "GET" else read_object(request.get_data())
+    given = body.pop(contract.request_id, request.headers.get("X-Request-ID"))
+    request_id, warnings = read_request_id(given)
+    features: Any = body
+    if contract.features and contract.features in body:
+        features = body[contract.features]
+        if not isinstance(features, dict):
+            features, warnings = {}, [*warnings, f"{contract.features}: not an object, every feature taken as missing"]
+    return Asked(request_id, features, warnings)
+
+
+def read_query(request: Request, contract: Contract) -> dict[str, Any]:
+    """Return the query arguments; a `features` argument may hold a JSON object, as on the workshop's slides."""
+    body: dict[str, Any] = request.args.to_dict()
+    if contract.features in body:
+        try:
+            body[contract.features] = read_object(body[contract.features].encode())
+        except NotAnObject:
+            body.pop(contract.features)
+    return body
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in *body*; raises NotAnObject when it holds anything else."""
+    value = read_json(body)
+    if not isinstance(value, dict):
+        raise NotAnObject(f"The body is a JSON {type(value).__name__}; an object is needed.")
+    return value
+
+
+def read_json(body: bytes) -> Any:
+    """Return the JSON value in *body*: any encoding of JSON, also with NaN, Infinity and endless digits."""
+    text = body.decode(json.detect_encoding(body), errors="replace").removeprefix("\ufeff")
+    try:
+        return json.loads(text, parse_int=read_integer)
+    except RecursionError:
+        raise NotAnObject("The JSON is nested too deeply.") from None
+    except ValueError as error:
+        raise NotAnObject(f"The body is not JSON: {error}.") from None
+
+
+def read_integer(digits: str) -> int | float:
+    """Return the integer in *digits*; one too long for Python to read back becomes infinite."""
+    return int(digits) if len(digits) <= 400 else math.copysign(math.inf, -1 if digits.startswith("-") else 1)
+
+
+def read_request_id(value: Any) -> tuple[str | int, list[str]]:
+    """Return a usable request id: the given one, or a new one with a warning when it cannot serve as an id."""
+    if isinstance(value, str) and 0 < len(value) <= LONGEST_ID:
+        return value, []
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18:
+        return value, []
+    warnings = [] if value is None else ["request_id: not a short text or integer, a new one was made"]
+    return str(uuid.uuid4()), warnings
+
+
+def storable(value: Any, depth: int = 0) -> Any:
+    """Return *value* small enough to keep: long texts cut, deep nesting and endless lists left out."""
+    if isinstance(value, str):
+        return value[:MAX_TEXT]
+    if isinstance(value, Mapping | list) and depth >= DEEPEST:
+        return "(nested)"
+    if isinstance(value, Mapping):
+        return {str(k)[:MAX_TEXT]: storable(v, depth + 1) for k, v in list(value.items())[:MOST_KEYS]}
+    if isinstance(value, list):
+        return [storable(item, depth + 1) for item in value[:MOST_KEYS]]
+    return value
+
+
+def printable(text: str) -> str:
+    """Return *text* as every database and terminal can hold it: control characters and half characters escaped."""
+    return text.encode("unicode_escape").decode("ascii") if not text.isprintable() else text

@@ -1,0 +1,92 @@
+"""Sends a copy of each request to another environment, and never waits for it: what fails there is only counted."""
+
+import http.client
+import json
+import logging
+import queue
+import threading
+from contextlib import closing, suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+from prometheus_client import Counter
+
+from player.logging_config import QuietLog
+from player.settings.sections import Contract
+
+log = logging.getLogger(__name__)
+
+MOST_WAITING = 500  # more copies than this are dropped: the shadow is too slow, and production must not notice
+ANSWER_SECONDS = 2.0
+PAUSE_SECONDS = 5.0  # after a failure nothing is tried for so long
+
+COPIES = Counter("player_shadow_copies", "Requests copied to the shadow: sent, failed or dropped", ["result"])
+
+
+class Shadow:
+    """Mirrors requests to the service at *url*; without one it does nothing."""
+
+    def __init__(self, url: str, contract: Contract) -> None:
+        """Connect to nothing yet."""
+        self.url = url
+        self.contract = contract
+        self.waiting: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue(MOST_WAITING)
+        self.quiet = QuietLog(log)
+        self.stopping = threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread that sends."""
+        if self.url:
+            self.thread = threading.Thread(target=self.send_all, daemon=True, name="shadow")
+            self.thread.start()
+
+    def stop(self) -> None:
+        """Stop sending; copies that still wait are dropped."""
+        self.stopping.set()
+        if self.thread is not None:
+            self.thread.join(ANSWER_SECONDS + 1)
+
+    def mirror(self, request_id: str, features: dict[str, Any]) -> None:
+        """Leave a copy of a request to be sent, and return at once. *features* as they were received."""
+        if not self.url:
+            return
+        try:
+            self.waiting.put_nowait((request_id, features))
+        except queue.Full:
+            COPIES.labels("dropped").inc()
+
+    def send_all(self) -> None:
+        """Send what waits, over one connection, until stopped."""
+        with closing(self.connect()) as connection:
+            while not self.stopping.is_set():
+                with suppress(queue.Empty):
+                    self.send(connection, *self.waiting.get(timeout=0.5))
+
+    def connect(self) -> http.client.HTTPConnection:
+        """Return a connection that opens itself with the first request, and again after it was closed."""
+        parts = urlsplit(self.url)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        return kind(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)
+
+    def send(self, connection: http.client.HTTPConnection, request_id: str, features: dict[str, Any]) -> None:
+        """Send one copy; when that fails, wait before the next one."""
+        try:
+            self.ask(connection, request_id, features)
+            COPIES.labels("sent").inc()
+        except (OSError, http.client.HTTPException) as error:
+            COPIES.labels("failed").inc()
+            self.quiet.say(logging.WARNING, f"the shadow at {self.url} does not answer: {error or type(error)}")
+            connection.close()
+            self.stopping.wait(PAUSE_SECONDS)
+
+    def ask(self, connection: http.client.HTTPConnection, request_id: str, features: dict[str, Any]) -> None:
+        """Ask the shadow once; raises OSError or HTTPException when it gives no prediction."""
+        names = self.contract
+        asked = {names.features: features} if names.features else features
+        body = json.dumps({**asked, names.request_id: request_id})  # all in ASCII
+        connection.request("POST", names.predict, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != http.client.OK:
+            raise http.client.HTTPException(f"status {answer.status}")

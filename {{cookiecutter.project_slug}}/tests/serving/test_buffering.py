@@ -1,0 +1,141 @@
+"""Slow, endless and too many requests are dealt with before they cost a thread."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from player.config import Settings
+from player.serving.buffering import Front
+
+GONE = b"(the client closes the connection)"
+
+
+class Client:
+    """Sends the given pieces of a body, then nothing; keeps what it is answered."""
+
+    def __init__(self, *pieces: bytes, headers: tuple[tuple[bytes, bytes], ...] = (), query: bytes = b"") -> None:
+        self.pieces = list(pieces)
+        self.scope = {"type": "http", "headers": list(headers), "query_string": query}
+        self.answers: list[Any] = []
+
+    async def receive(self) -> Any:
+        if not self.pieces:
+            await asyncio.Event().wait()  # a client that has gone quiet
+        piece = self.pieces.pop(0)
+        if piece == GONE:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": piece, "more_body": piece != b""}
+
+    async def send(self, message: Any) -> None:
+        self.answers.append(message)
+
+    async def ask(self, front: Front) -> int:
+        """Send the request to *front* and return the status of the answer."""
+        await front(self.scope, self.receive, self.send)
+        status: int = self.answers[0]["status"]
+        return status
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with the body and the query that arrived."""
+    body = (await receive())["body"] + scope["query_string"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture(name="front")
+def _front(settings: Settings) -> Front:
+    """A front with small limits before an application that echoes."""
+    limits = {"max_body_bytes": 1000, "body_timeout_seconds": 1, "max_waiting": 2}
+    return Front(echo, settings.server.model_copy(update=limits))
+
+
+def test_a_request_in_pieces_arrives_whole(front: Front) -> None:
+    """However a body is cut, the application sees it at once."""
+    client = Client(b"ab", b"cd", b"")
+
+    assert 200 == asyncio.run(client.ask(front))
+    assert b"abcd" == client.answers[1]["body"]
+
+
+def test_a_query_beyond_ascii_is_quoted(front: Front) -> None:
+    """Raw bytes in a query cannot break the gateway."""
+    client = Client(b"", query=b"name=\xe9&x=%20")
+
+    assert 200 == asyncio.run(client.ask(front))
+    assert b"name=%E9&x=%20" == client.answers[1]["body"]
+
+
+def test_a_client_that_goes_quiet_is_cut_off(front: Front) -> None:
+    """A body that does not arrive in time is answered with 408, and the connection closes."""
+    client = Client(b"ab")
+
+    assert 408 == asyncio.run(client.ask(front))
+    assert (b"connection", b"close") in client.answers[0]["headers"]
+
+
+def test_half_a_request_is_none(front: Front) -> None:
+    """What a client had sent before its connection closed is not taken for a whole request."""
+    client = Client(b'{"income": 1}', GONE)
+    asyncio.run(front(client.scope, client.receive, client.send))
+
+    assert [] == client.answers
+
+
+def test_without_means_to_answer_the_client_is_told_to_come_back(settings: Settings) -> None:
+    """No memory, no thread for the application: that is 503 with Retry-After, and the next request is read."""
+
+    async def exhausted(scope: Any, receive: Any, send: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    client, front = Client(b""), Front(exhausted, settings.server)
+
+    assert 503 == asyncio.run(client.ask(front))
+    assert (b"retry-after", b"1") in client.answers[0]["headers"]
+    assert 0 == front.waiting
+
+
+@pytest.mark.parametrize(
+    "client",
+    [Client(b"x" * 600, b"x" * 600, b""), Client(headers=((b"content-length", b"1001"),))],
+    ids=["arrives too large", "is announced too large"],
+)
+def test_a_body_that_is_too_large_is_refused(front: Front, client: Client) -> None:
+    """Too large a body is refused with 413, an announced one without reading it."""
+    assert 413 == asyncio.run(client.ask(front))
+
+
+def test_a_request_with_two_lengths_is_refused(front: Front) -> None:
+    """What one program takes for a body and another for a second request is neither."""
+    client = Client(b"0", headers=((b"content-length", b"1"), (b"transfer-encoding", b"chunked")))
+
+    assert 400 == asyncio.run(client.ask(front))
+    assert (b"connection", b"close") in client.answers[0]["headers"]
+
+
+def test_more_requests_than_can_wait_are_told_to_come_back(settings: Settings) -> None:
+    """Above the limit the answer is 503 with Retry-After at once, and the others are served."""
+    release = asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await release.wait()
+        await echo(scope, receive, send)
+
+    async def burst() -> list[int]:
+        front = Front(slow, settings.server.model_copy(update={"max_waiting": 2}))
+        asked = [asyncio.create_task(Client(b"").ask(front)) for _ in range(5)]
+        await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        release.set()
+        return sorted(await asyncio.gather(*asked))
+
+    assert [200, 200, 503, 503, 503] == asyncio.run(burst())
+
+
+def test_a_process_about_to_stop_says_goodbye(front: Front) -> None:
+    """While draining, each answer asks the client to reconnect, so that no request is lost on a closing connection."""
+    front.draining = True
+    client = Client(b"")
+    asyncio.run(client.ask(front))
+
+    assert (b"connection", b"close") in client.answers[0]["headers"]

@@ -1,0 +1,92 @@
+"""A worker holds as many connections as it may; who owes it a request goes first."""
+
+import asyncio
+import socket
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import uvicorn
+
+from player.serving.connections import OWN_FILES, WISHED_FILES, Connection, Listening, least_needed, most_connections
+
+
+@dataclass(eq=False)
+class Stub:
+    """What is asked of a connection before it is given up."""
+
+    since: float
+    timeout_keep_alive_task: Any = None
+    cycle: Any = None
+
+
+IDLE, BUSY = object(), SimpleNamespace(response_complete=False)
+
+
+@pytest.mark.parametrize(
+    ("others", "chosen"),
+    [
+        ([Stub(2), Stub(1), Stub(0, IDLE), Stub(0, None, BUSY)], 1),
+        ([Stub(3, IDLE), Stub(2, IDLE), Stub(0, None, BUSY)], 1),
+        ([Stub(0, None, BUSY), Stub(1, None, BUSY)], None),
+    ],
+    ids=["waits for a head", "idle between two requests", "all are busy"],
+)
+def test_the_least_needed_one_is_given_up(others: list[Stub], chosen: int | None) -> None:
+    """A request on its way is never cut for a new visitor."""
+    newest = Stub(9)
+
+    assert least_needed(newest, set(others)) is (newest if chosen is None else others[chosen])
+
+
+async def hello(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with nothing."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def visit(port: int, visitors: int) -> tuple[bytes, int]:
+    """Return what the last of many visitors is answered, and how many of the idle ones still have a connection."""
+    idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(visitors)]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    status = await asyncio.wait_for(reader.readline(), 10)
+    await asyncio.sleep(0.2)
+    kept = sum(not other.at_eof() for other, _ in idle)
+    for _, one in (*idle, (reader, writer)):
+        one.close()
+    return status, kept
+
+
+def test_idle_visitors_do_not_use_up_the_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for three connections, thirty idle visitors leave room for one who asks."""
+    monkeypatch.setattr(Connection, "most", 3)
+    config = uvicorn.Config(hello, http=Connection, backlog=1, ws="none", lifespan="off", log_config=None)
+
+    async def serve() -> tuple[bytes, int]:
+        with socket.create_server(("127.0.0.1", 0)) as plain:
+            port = plain.getsockname()[1]
+            server = uvicorn.Server(config)
+            running = asyncio.create_task(server.serve([Listening(fileno=plain.detach())]))
+            found = await visit(port, 30)
+            server.should_exit = True
+            await running
+        return found
+
+    assert (b"HTTP/1.1 200 OK\r\n", 2) == asyncio.run(serve())
+
+
+def test_a_worker_takes_all_the_open_files_it_may_have() -> None:
+    """A soft limit is raised to what the operating system allows; some files are kept for the worker itself."""
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, before[1]), before[1]))
+    try:
+        most = most_connections()
+        after = resource.getrlimit(resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    assert min(WISHED_FILES, before[1]) == after[0]
+    assert after[0] - OWN_FILES == most

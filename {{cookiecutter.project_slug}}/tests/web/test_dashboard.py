@@ -1,0 +1,309 @@
+"""The monitoring page shows what happened, whatever the data holds, and needs nothing from elsewhere."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+
+from player.config import Settings
+from player.monitoring import Period
+from player.monitoring.bins import MISSING, Bin
+from player.monitoring.quality import wilson
+from player.storage.tables import Base, Label, Prediction
+from player.web.dashboard import charts, create_blueprint
+
+START = datetime(2026, 11, 23, 7, 22, 40, tzinfo=UTC)
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}\ud800\x00\u202e"
+
+
+class FakeWriter:
+    """A writer that only knows its state."""
+
+    def __init__(self) -> None:
+        """Start with a database that is well."""
+        self.state: dict[str, Any] = {"spooled": 0, "set_aside": 0, "database": "ok", "last_error": ""}
+
+    def status(self) -> dict[str, Any]:
+        """Return the state."""
+        return self.state
+
+
+@dataclass
+class FakeParts:
+    """What the page asks for, without threads."""
+
+    settings: Settings
+    engine: sa.Engine
+    writer: FakeWriter = field(default_factory=FakeWriter)
+    predictor: Any = field(default_factory=lambda: SimpleNamespace(version="m1"))
+    troubles: list[str] = field(default_factory=list)
+
+    def complaints(self) -> list[str]:
+        """Return what is not as it should be."""
+        return self.troubles
+
+
+@pytest.fixture(name="engine")
+def _engine() -> Iterator[sa.Engine]:
+    """An empty database in memory."""
+    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool, connect_args={"check_same_thread": False})
+    Base.metadata.create_all(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(name="parts")
+def _parts(model_settings: Settings, engine: sa.Engine) -> FakeParts:
+    """Parts with a trained model and an empty database."""
+    return FakeParts(model_settings, engine)
+
+
+def add_rows(engine: sa.Engine, rows: int, label: Any = 1, **columns: Any) -> None:
+    """Store *rows* ordinary predictions and, unless *label* is None, a label for each."""
+    values = {
+        "model": "m1", "pred": 1, "proba": 0.8, "degraded": False, "features": {"age": 42, "housing": "rent"},
+        "warnings": [], "latency_ms": 5.0, "client": "127.0.0.1", **columns,
+    }  # fmt: skip
+    with engine.begin() as connection:
+        for i in range(rows):
+            at = START + timedelta(seconds=i)
+            name = columns.get("request_id", f"r{i}")
+            connection.execute(sa.insert(Prediction).values({**values, "request_id": name, "received_at": at}))
+            if label is not None:
+                known = {"label": label, "status": "stored", "sender": "customer"}
+                connection.execute(sa.insert(Label).values(id=f"l{i}", request_id=name, received_at=at, **known))
+
+
+def client_of(parts: FakeParts) -> FlaskClient:
+    """Return a client of an application that holds nothing but the page."""
+    app = Flask("player", static_folder=None)
+    app.extensions["player"] = parts
+    app.register_blueprint(create_blueprint())
+    return app.test_client()
+
+
+def page_of(parts: FakeParts, query: str = "") -> str:
+    """Return the page as HTML."""
+    answer = client_of(parts).get(f"/dashboard{query}")
+
+    assert answer.status_code == 200
+    return answer.get_data(as_text=True)
+
+
+class Collector(HTMLParser):
+    """Notes every tag and attribute of a page, and whether what is opened is closed."""
+
+    EMPTY = ("meta", "link", "br", "img", "input")
+
+    def __init__(self) -> None:
+        """Start with nothing seen."""
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note the tag."""
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag that closes itself."""
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close the tag that was opened last; anything else is a mistake in the template."""
+        if tag not in self.EMPTY:
+            assert self.open.pop() == tag
+
+
+def collect(html: str) -> Collector:
+    """Return what the page consists of."""
+    found = Collector()
+    found.feed(html)
+    assert found.open == []
+    return found
+
+
+@pytest.mark.parametrize("path", ["/dashboard", "/dashboard/"])
+def test_both_slash_forms_answer_without_a_redirect(parts: FakeParts, path: str) -> None:
+    """The page has one address, with or without a slash at its end."""
+    assert client_of(parts).get(path).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["dashboard.css", "favicon.svg"])
+def test_what_the_page_needs_is_served(parts: FakeParts, name: str) -> None:
+    """Style and icon come from the same place as the page."""
+    assert f"/dashboard/static/{name}" in page_of(parts)
+    with client_of(parts).get(f"/dashboard/static/{name}") as answer:
+        assert answer.status_code == 200
+
+
+def test_an_empty_database_says_what_to_do_next(parts: FakeParts) -> None:
+    """Before the first request the page names the command that brings requests."""
+    html = page_of(parts)
+
+    assert "Nobody has asked yet" in html
+    assert "customer play" in html
+
+
+def test_without_labels_the_page_says_so(parts: FakeParts) -> None:
+    """Requests without labels are shown, and no accuracy is made up."""
+    add_rows(parts.engine, 20, label=None)
+
+    html = page_of(parts)
+
+    assert "No labels yet" in html
+    assert "Too few rows" in html
+
+
+def test_labels_give_an_accuracy_with_its_interval(parts: FakeParts) -> None:
+    """The measured accuracy, its interval and the number of labels stand on the page."""
+    add_rows(parts.engine, 20)
+
+    html = page_of(parts)
+
+    assert "100%" in html
+    assert "84% to 100%, of 20 labelled" in html
+
+
+def test_a_spooling_writer_is_seen(parts: FakeParts) -> None:
+    """While the database is down the page says how many rows wait."""
+    parts.writer.state = {"spooled": 1234, "set_aside": 2, "database": "down", "last_error": "refused"}
+    parts.troubles = ["database down: spooling 1234 rows"]
+
+    html = page_of(parts)
+
+    assert "spooling 1,234 rows; 2 it refused are set aside" in html
+    assert 'role="alert"' in html
+
+
+def test_a_database_without_tables_is_a_trouble_not_an_error(parts: FakeParts) -> None:
+    """The page comes also when the database cannot be read."""
+    Base.metadata.drop_all(parts.engine)
+
+    assert "The database does not answer (OperationalError)" in page_of(parts)
+
+
+def test_a_missing_model_is_a_trouble_not_an_error(settings: Settings, engine: sa.Engine) -> None:
+    """Without a model there is nothing to compare with, and the page says which command makes one."""
+    add_rows(engine, 3)
+
+    assert "player train" in page_of(FakeParts(settings, engine))
+
+
+def test_hostile_texts_stay_texts(parts: FakeParts) -> None:
+    """Markup in ids, models, predictions, labels, features, warnings and troubles is shown, never obeyed."""
+    add_rows(
+        parts.engine, 1, label=HOSTILE, request_id=HOSTILE, model=HOSTILE, pred=HOSTILE,
+        features={HOSTILE: HOSTILE, "housing": HOSTILE}, warnings=[HOSTILE],
+    )  # fmt: skip
+    parts.troubles = [HOSTILE]
+
+    html = page_of(parts)
+
+    found = collect(html)
+    assert "&lt;script&gt;" in html
+    assert "{{7*7}}" in html
+    assert not {"script", "img"} & set(found.tags)
+
+
+@pytest.mark.parametrize("rows", [0, 30])
+def test_the_page_obeys_a_strict_content_security_policy(parts: FakeParts, rows: int) -> None:
+    """No script, no inline style, no handler, and nothing from another site."""
+    add_rows(parts.engine, rows, warnings=["age: missing"])
+
+    found = collect(page_of(parts))
+
+    names = {name for name, _ in found.attributes}
+    addresses = [value for name, value in found.attributes if name in ("href", "src", "action")]
+    assert not {"script", "style", "iframe"} & set(found.tags)
+    assert "style" not in names
+    assert not [name for name in names if name.startswith("on")]
+    assert all(address.startswith("/dashboard") for address in addresses)
+
+
+def test_every_picture_has_a_title_and_every_id_is_used_once(parts: FakeParts) -> None:
+    """What a screen reader is pointed to exists, once."""
+    add_rows(parts.engine, 30)
+
+    found = collect(page_of(parts))
+
+    ids = [value for name, value in found.attributes if name == "id"]
+    named = [one for name, value in found.attributes if name == "aria-labelledby" for one in value.split()]
+    assert len(ids) == len(set(ids))
+    assert set(named) <= set(ids)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_values_are_shown_only_where_the_settings_allow_it(parts: FakeParts, shown: bool) -> None:
+    """The features of a request are hidden where log lines may not hold them either, also inside warnings."""
+    logging = parts.settings.logging.model_copy(update={"show_values": shown})
+    parts.settings = parts.settings.model_copy(update={"logging": logging})
+    add_rows(parts.engine, 1, features={"age": 424242}, warnings=["age: not a number (secret), taken as missing"])
+
+    html = page_of(parts)
+
+    assert shown == ("424242" in html)
+    assert "secret" not in html
+    assert "age: not a number, taken as missing" in html
+
+
+@pytest.mark.parametrize(
+    ("query", "seconds"),
+    [("?refresh=10", "10"), ("?refresh=0", ""), ("?refresh=x", ""), ("?refresh=1e9", ""), ("", "")],
+)
+def test_the_page_refreshes_itself_when_asked(parts: FakeParts, query: str, seconds: str) -> None:
+    """A sensible number of seconds is obeyed, anything else ignored."""
+    found = re.findall(r'http-equiv="refresh" content="(\d+)"', page_of(parts, query))
+
+    assert found == ([seconds] if seconds else [])
+
+
+def test_many_viewers_cost_as_much_as_one(parts: FakeParts) -> None:
+    """Two requests at once read the database once."""
+    statements: list[str] = []
+    sa.event.listen(parts.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    client = client_of(parts)
+
+    client.get("/dashboard")
+    read_once = len(statements)
+    client.get("/dashboard")
+
+    assert len(statements) == read_once > 0
+
+
+def period(right: int | None, seconds: int) -> Period:
+    """Return a period of ten requests of which *right* of ten labels were right."""
+    share = None if right is None else wilson(right, 10)
+    return Period(START + timedelta(seconds=seconds), 1, 10, share)
+
+
+def test_a_line_breaks_where_labels_are_missing() -> None:
+    """The accuracy of a period without labels is not drawn as if it were known."""
+    chart = charts.accuracy_chart([period(8, 0), period(9, 1), period(None, 2), period(7, 3)])
+
+    assert chart.lines == ["M12.5,40.0 L37.5,20.0", "M87.5,60.0 h0"]
+    assert len(chart.bands) == 2
+
+
+@pytest.mark.parametrize("periods", [[], [period(None, 0)], [period(0, 0), period(10, 1)]])
+def test_every_shape_stays_inside_its_box(periods: list[Period]) -> None:
+    """Whatever the figures, nothing is drawn outside of 0 to 100."""
+    chart = charts.accuracy_chart(periods)
+    numbers = [float(n) for text in [*chart.lines, *chart.bands] for n in re.findall(r"-?\d+\.?\d*", text)]
+    bars = [*charts.volume_bars(periods), *charts.bin_bars([Bin("a", 0.0, 1.0), Bin(MISSING, 0.0, 0.0)])]
+
+    assert all(0 <= number <= 100 for number in numbers)
+    assert all(bar.y >= 0 and bar.height >= 0 and bar.x + bar.width <= 100.1 for bar in bars)
