@@ -19,7 +19,7 @@ def create_blueprint() -> Blueprint:
         components: Components = current_app.extensions["player"]
         paths = describe_api(components.settings.contract, components.predictor.schema)["paths"]
         calls = [(verb.upper(), path, call) for path, verbs in paths.items() for verb, call in verbs.items()]
-        return render_template("contract.html", project=components.settings.project.name, calls=calls,
+        return render_template("docs_page.html", project=components.settings.project.name, calls=calls,
                                example=example(components), label=label(components), host=request.host_url)  # fmt: skip
 
     return bp
