@@ -1,7 +1,7 @@
-"""Refuse a project name that cannot work, in one sentence, before a file is written.
+"""Refuse a project name that cannot work, in one sentence; project_name.py asks these rules before a folder is made.
 
-Cookiecutter renders this file and runs it with its own Python, so: standard library only, and the answer arrives as
-data. `tojson` escapes every quote and backslash, and a name with an escape in it is refused below.
+Rendered and run by cookiecutter, so: standard library only, and the answer arrives as data. `tojson` escapes every
+quote and backslash, and a name with an escape in it is refused below.
 """
 
 import sys
@@ -21,18 +21,19 @@ PACKAGES = (
 ).split()
 
 
-def problem(slug: str) -> str:
-    """Say in a few words why this name cannot be a project's, or return an empty string."""
-    if not slug or slug[0] in "-_" or slug[-1] in "-_" or set(slug) - LETTERS:
-        return "needs lower-case letters and digits, with dashes between them"
-    if len(slug) > 50:
-        return "is longer than 50 characters"
-    if iskeyword(slug):
-        return "is a word of the Python language"
-    if slug in WINDOWS:
-        return "is a reserved name on Windows"
-    return "is the name of a package that the project uses" if slug in PACKAGES else ""
+def refusal(slug: str) -> str:
+    """Return the sentence that refuses this name, or an empty string when it can be a project's."""
+    plain = slug and slug == slug.strip("-_") and not set(slug) - LETTERS
+    reasons = {
+        "needs lower-case letters and digits, with dashes between them": not plain,
+        "is longer than 50 characters": len(slug) > 50,
+        "is a word of the Python language": iskeyword(slug),
+        "is a reserved name on Windows": slug in WINDOWS,
+        "is the name of a package that the project uses": slug in PACKAGES,
+    }
+    why = next((reason for reason, holds in reasons.items() if holds), "")
+    return f"ERROR: the project name {slug!a} {why}; choose another, for example my-player." if why else ""
 
 
-if WHY := problem(SLUG):
-    sys.exit(f"ERROR: the project name {SLUG!a} {WHY}; choose another, for example my-player.")
+if __name__ == "__main__":
+    sys.exit(refusal(SLUG) or 0)

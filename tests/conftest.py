@@ -23,7 +23,8 @@ Bake = Callable[..., Path]
 def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template as a fresh clone has it: without what tools leave behind when they run inside it."""
     copy = tmp_path_factory.mktemp("template")
-    shutil.copy(ROOT / "cookiecutter.json", copy)
+    for name in ("cookiecutter.json", "project_name.py"):
+        shutil.copy(ROOT / name, copy)
     shutil.copytree(ROOT / "hooks", copy / "hooks", ignore=LITTER)
     shutil.copytree(ROOT / FOLDER, copy / FOLDER, ignore=LITTER)
     for made_here in ("models", "output"):
