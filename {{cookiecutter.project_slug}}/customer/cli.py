@@ -3,12 +3,14 @@
 import asyncio
 import json
 import time
-from contextlib import ExitStack, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from customer import board, rounds, show, starting, world
 from customer.contract import Contract, load_contract
@@ -22,16 +24,21 @@ URL = "http://127.0.0.1:5000"
 EXAMPLE = """\b
 Examples: against a player that is running, and with its server started and stopped for you:
     customer play
-    customer play --start "player serve"
+    customer play --start "player serve --port {port}"
 """
 PLAY_EXAMPLES = """\b
 Examples:
     customer play --requests 200 --seed 7
     customer play --rounds "as trained,rush hour" --json
+    customer play --url http://127.0.0.1:5010 --start "player serve --port {port}"
     customer play --data cancer.csv --label malignant --drop id
 
 Exit codes: 0 played, 1 no player reached, 2 wrong usage.
 """
+START_HELP = (
+    "Start the player's server with this command, and stop it afterwards. Where it says {port}, the port of --url is "
+    "filled in, or a free one when that is taken."
+)
 DATA_EXAMPLE = """\b
 Example (this made data/train_data.csv):
     customer data --rows 20000 --seed 2026
@@ -63,7 +70,7 @@ def main() -> None:
 )
 @click.option("--parallel", default=rounds.PARALLEL, show_default=True, type=click.IntRange(1, 1000), help="At once.")
 @click.option("--rate", default=0.0, type=click.FloatRange(0, 10_000), help="Applicants a second (0: no pause).")
-@click.option("--start", "command", help="Start the player's server with this command, and stop it afterwards.")
+@click.option("--start", "command", help=START_HELP)
 @click.option("--stay", is_flag=True, help="With --start: keep the server running until Ctrl-C.")
 @click.option("--api-key-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="For labels.")
 @click.option("--api-key", envvar="CUSTOMER_API_KEY", hidden=True)
@@ -100,17 +107,17 @@ def play_command(
     console = Console(quiet=as_json)
     try:
         contract = load_contract()
-        player = Player(read_url(url, contract), read_key(api_key_file, api_key))
+        url = read_url(url, contract)
         population = choose_population(data, label, drop)
         chosen = choose_rounds(rounds.standard_game(population, requests, parallel, rate), names)
         with ExitStack() as stack:
             if command:
-                console.print(f"Starting [bold]{command}[/bold]; what it prints goes to {output / 'player.log'}")
-                stack.enter_context(starting.running(command, player.url, output / "player.log"))
+                command, url = stack.enter_context(start(command, url, console, output / "player.log"))
+            player = Player(url, read_key(api_key_file, api_key))
             watched = nullcontext(ignore) if as_json else show.progress(console, chosen)
             with watched as watch:
                 result = asyncio.run(play(player, chosen, seed, contract, deadline=deadline, watch=watch))
-            report(result, console, output, svg, as_json)
+            report(result, command, console, output, svg, as_json)
             if command and stay:
                 wait_for_ctrl_c(console)
     except CustomerError as error:
@@ -135,10 +142,24 @@ def data_command(rows: int, seed: int, output: Path) -> None:
 
 def read_url(url: str, contract: Contract) -> str:
     """Return the address of a player without a path of the contract; raises UsageError when it is no address."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    usable = False
+    with suppress(ValueError):  # so urllib says that a port is no number
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    if not usable:
         raise click.UsageError(f"--url {url!r} is not an address; it looks like {URL}.")
     return url.rstrip("/").removesuffix(contract.predict).rstrip("/")
+
+
+@contextmanager
+def start(command: str, url: str, console: Console, log: Path) -> Iterator[tuple[str, str]]:
+    """Run the player's server until the block ends; give the command that was run and the address where it listens."""
+    with starting.on_a_free_port(command, url) as (filled_in, address):
+        if address != url:
+            console.print(f"{url} is taken; the player gets {address} instead.", highlight=False)
+        console.print(f"Starting [bold]{escape(filled_in)}[/bold]; what it prints goes to {log}")
+        with starting.running(filled_in, address, log):
+            yield filled_in, address
 
 
 def read_key(path: Path | None, key: str | None) -> str:
@@ -165,8 +186,10 @@ def choose_rounds(game: list[Round], names: str | None) -> list[Round]:
     return [part for part in game if part.name in wanted]
 
 
-def report(result: GameResult, console: Console, output: Path, svg: Path | None, as_json: bool) -> None:
-    """Save the game and its board, and show the figures."""
+def report(
+    result: GameResult, command: str | None, console: Console, output: Path, svg: Path | None, as_json: bool
+) -> None:
+    """Save the game and its board, and show the figures; *command* is what has run the player, if we started it."""
     save(output / "game.json", json.dumps(describe(result), indent=1))
     save(output / "board.html", board.render(result))
     if svg:
@@ -175,7 +198,8 @@ def report(result: GameResult, console: Console, output: Path, svg: Path | None,
         click.echo(json.dumps(result.to_dict()))
         return
     console.print(show.score_table(result))
-    console.print(f"Dashboard: {result.url}/dashboard (while `player serve` runs)", highlight=False)
+    console.print(f"Dashboard: {result.url}/dashboard, while this runs:", highlight=False)
+    console.print(f"           {escape(command or 'player serve')}", highlight=False)
     console.print(f"Board:     {output / 'board.html'}", highlight=False)
 
 

@@ -1,8 +1,9 @@
-"""Starts a player's server for the time of a game, waits until it is ready, and stops it afterwards."""
+"""Finds a port for a player's server, starts it for the time of a game, waits until it is ready, and stops it."""
 
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,12 +13,59 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from customer.errors import NoPlayer
 
 READY_WITHIN_SECONDS = 60.0
 STOPPED_WITHIN_SECONDS = 30.0
 ON_WINDOWS = sys.platform == "win32"
+PORT = "{port}"  # stands in a command where the server takes its port
+FIRST_CHOICE = 5000  # where the address names no port
+
+
+@contextmanager
+def on_a_free_port(command: str, url: str) -> Iterator[tuple[str, str]]:
+    """Give (command, url) with a free port in both; until the block ends no other customer takes it.
+
+    That is the port of *url*, or a free one above when it is taken. Only a *command* that says with `{port}` where its
+    port goes can be told so; any other is given back as it is. Raises NoPlayer when no port is free.
+    """
+    if PORT not in command:
+        yield command, url
+        return
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port, claim = first_free(host, parts.port or FIRST_CHOICE)
+    with claim:
+        netloc = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        yield command.replace(PORT, str(port)), parts._replace(netloc=netloc).geturl()
+
+
+def first_free(host: str, wished: int) -> tuple[int, socket.socket]:
+    """Return the port *wished*, or the first free one of 50 above, and the claim to it; raises NoPlayer."""
+    above = range(wished + 10, min(wished + 60, 65_536))  # the next few may belong to the player's other environments
+    for port in (wished, *above):
+        with suppress(OSError):
+            return port, claim_port(host, port)
+    raise NoPlayer(f"No port is free at {host}: {wished} is taken, and so is every one up to {wished + 59}.")
+
+
+def claim_port(host: str, port: int) -> socket.socket:
+    """Return an open socket that claims a free port; raises OSError when it is taken or claimed.
+
+    The server itself needs the TCP port, so the claim is the UDP port with the same number: of two customers who look
+    for a port in the same second, before either server listens, only one can have it.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    claim = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        claim.bind((host, port))
+        socket.create_server((host, port), family=family).close()
+    except OSError:
+        claim.close()
+        raise
+    return claim
 
 
 @contextmanager
@@ -27,7 +75,10 @@ def running(command: str, url: str, log: Path) -> Iterator[None]:
     Raises NoPlayer when the address is taken, the server stops by itself, or it is not ready in time.
     """
     if is_ready(url):
-        raise NoPlayer(f"Something answers at {url} already; stop it first, or play against it without --start.")
+        raise NoPlayer(
+            f"Something answers at {url} already; stop it first, play against it without --start, or write {PORT} into "
+            f"--start where the server takes its port: then a free one is chosen."
+        )
     previous = signal.signal(signal.SIGTERM, leave)  # so that a stopped customer stops the server as well
     try:
         server = start(command, log)
@@ -62,11 +113,16 @@ def start(command: str, log: Path) -> "subprocess.Popen[bytes]":
 def wait_until_ready(server: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
     """Return when the server answers 200 on /health/ready; raises NoPlayer when it will not."""
     give_up = time.monotonic() + READY_WITHIN_SECONDS
-    while not is_ready(url):
+    while True:
         if server.poll() is not None:
             raise NoPlayer(f"The server stopped with exit code {server.returncode}: {last_line(log)} (more in {log})")
+        if is_ready(url):  # asked of a server that runs: one that could not listen has ended by now
+            return
         if time.monotonic() > give_up:
-            raise NoPlayer(f"{url}/health/ready was not ready in {READY_WITHIN_SECONDS:.0f} s; see {log}.")
+            raise NoPlayer(
+                f"{url}/health/ready was not ready in {READY_WITHIN_SECONDS:.0f} s; see {log}. A server that listens "
+                f"elsewhere is told its port with {PORT} in --start."
+            )
         time.sleep(0.1)
 
 
