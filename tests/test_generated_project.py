@@ -1,9 +1,6 @@
-"""What a generated project does: its own checks and tests pass, and it plays a game."""
+"""What a generated project does: its own tests pass, its documents are true, its package is whole."""
 
-import json
 import re
-import shlex
-import socket
 import sys
 import zipfile
 from pathlib import Path
@@ -17,22 +14,6 @@ from conftest import Bake, run
 def _project(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generated project to run things in."""
     return bake(tmp_path_factory.mktemp("project"), team_name='Zoë\'s "Rockets" 🚀')
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["ruff", "check"],
-        ["ruff", "format", "--check"],
-        ["mypy"],
-        ["importlinter.cli", "lint-imports"],
-        ["deptry", "."],
-    ],
-    ids=" ".join,
-)
-def test_its_own_lint_passes(project: Path, command: list[str]) -> None:
-    """The style, type, import and dependency checks that it ships find nothing."""
-    run(*command, cwd=project)
 
 
 def test_its_own_tests_pass(project: Path) -> None:
@@ -65,21 +46,6 @@ def code_in(markdown: str) -> list[str]:
     """Return what stands in code blocks and between backticks."""
     blocks = re.findall(r"```(.*?)```", markdown, re.DOTALL)
     return blocks + re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", markdown, flags=re.DOTALL))
-
-
-def test_a_game_is_played(project: Path) -> None:
-    """A new player trains, serves and answers every request of a game; the first round is nearly as good as can be."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = str(probe.getsockname()[1])
-    serve = shlex.join([sys.executable, "-m", "player.cli", "serve", "--no-debug"])
-    run("player.cli", "train", cwd=project)
-    url = f"http://127.0.0.1:{port}"
-    command = ["customer.cli", "play", "--json", "--url", url, "--requests", "200", "--start", serve]
-    game = json.loads(run(*command, cwd=project, PLAYER_SERVER__PORT=port).stdout)
-
-    assert game["rounds"]
-    assert [played["failed"] for played in game["rounds"]] == [0] * len(game["rounds"])
-    assert game["rounds"][0]["points"] >= 0.97 * game["rounds"][0]["best"]
 
 
 def test_the_package_holds_every_file(bake: Bake, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from customer.cli import main
 from customer.errors import NoPlayer
 
 COMMAND = "player serve --port {port}"
-FAKE_PLAYER = f'"{sys.executable}" "{Path(__file__).with_name("fake_player.py")}" {{port}}'
+FAKE_PLAYER = f'"{sys.executable}" "{Path(__file__).parents[1] / "fake_player.py"}" {{port}}'
 
 
 @pytest.fixture(name="taken")
