@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from customer import board, rounds, show, starting, world
+from customer import board, rounds, show, starting, table, world
 from customer.contract import Contract, load_contract
 from customer.errors import CustomerError
 from customer.game import describe, ignore, play
@@ -110,6 +110,8 @@ def play_command(
         url = read_url(url, contract)
         population = choose_population(data, label, drop)
         chosen = choose_rounds(rounds.standard_game(population, requests, parallel, rate), names)
+        if population.rows is not None:
+            console.print(table.remark(population.rows, requests, len(chosen)), highlight=False)
         with ExitStack() as stack:
             if command:
                 command, url = stack.enter_context(start(command, url, console, output / "player.log"))

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,16 @@ class Case:
 class Population:
     """Where applicants come from: the world of `world.py`, or the rows of a labelled CSV."""
 
-    draw: Callable[[np.random.Generator, int, str], pd.DataFrame]
+    draw: Callable[..., pd.DataFrame]  # (random numbers, how many, which shift) -> rows with their label
     label: str
     labels: tuple[Any, ...]
     shifts: tuple[str, ...] = world.SHIFTS
     truth_known: bool = True
+    rows: pd.DataFrame | None = None  # of a table: they end, so each round gets its own
+
+    def part(self, place: int, rounds: int) -> "Population":
+        """Return the population of the round at *place*, which repeats no row of another one where that can be."""
+        return self if self.rows is None else replace(self, draw=partial(self.draw, place=place, rounds=rounds))
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def from_csv(path: Path, label: str, drop: tuple[str, ...] = ()) -> Population:
     rows = table.read(path, label, drop)
     draw = partial(table.sample, rows, label)
     labels = tuple(sorted(rows[label].astype(object).unique().tolist(), key=str))
-    return Population(draw, label, labels, table.shifts(rows, label), truth_known=False)
+    return Population(draw, label, labels, table.shifts(rows, label), truth_known=False, rows=rows)
 
 
 def standard_game(population: Population, requests: int, parallel: int = PARALLEL, rate: float = 0.0) -> list[Round]:
@@ -73,7 +78,8 @@ def standard_game(population: Population, requests: int, parallel: int = PARALLE
     make = partial(Round, requests=requests, population=population, parallel=parallel)
     calm = [make(shift, shift=shift, rate=rate) for shift in population.shifts]
     odd, rush = make(ODD_VALUES, odd=True, rate=rate), make(RUSH_HOUR, parallel=max(parallel, BURST))
-    return [calm[0], odd, *calm[1:], rush]
+    game = [calm[0], odd, *calm[1:], rush]
+    return [replace(each, population=population.part(place, len(game))) for place, each in enumerate(game)]
 
 
 def draw_cases(part: Round, seed: int) -> list[Case]:

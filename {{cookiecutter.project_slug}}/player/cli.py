@@ -1,18 +1,21 @@
 """The commands: `player --help` lists them, `player COMMAND --help` teaches one."""
 
+import json
 import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
+from rich.console import Console
 
 from player.batch.commands import batch
-from player.config import ENVIRONMENTS
+from player.config import ENVIRONMENTS, Settings
 from player.errors import PlayerError
+from player.inspection import Inspection, inspect
 from player.logging_config import begin
-from player.monitoring.commands import monitor
+from player.monitoring.commands import monitor, skew
 from player.promotion.commands import dtap, fill, keys, promote, promotions, replay, rollback, shadow
 from player.retraining.commands import retrain, schedule
 from player.serving.commands import serve
@@ -56,10 +59,48 @@ def main(context: click.Context, environment: str | None) -> None:
     context.obj = environment
 
 
+the_label = click.option("--label", help="Its label column.")
+dropped = click.option("--drop", multiple=True, help="A column that requests will not have; may be repeated.")
+
+
+def with_table(settings: Settings, label: str | None, drop: tuple[str, ...]) -> Settings:
+    """Return *settings* for a table with this *label* and without the columns *drop*."""
+    data = settings.data
+    changed = {"label": label or data.label, "not_at_request_time": (*data.not_at_request_time, *drop)}
+    return settings.model_copy(update={"data": data.model_copy(update=changed)})
+
+
+def show(found: Inspection, file: TextIO | None = None) -> None:
+    """Print what a table holds, as wide as it needs where nobody watches."""
+    console = Console(file=file, soft_wrap=False)
+    if not console.is_terminal:
+        console = Console(file=file, width=160)
+    console.print(found.to_text(), markup=False, highlight=False)
+
+
+@main.command("inspect")
+@click.argument("table", metavar="FILE", type=click.Path(path_type=Path))
+@the_label
+@dropped
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def inspect_table(context: click.Context, table: Path, label: str | None, drop: tuple[str, ...], as_json: bool) -> None:
+    """Show how training would read FILE: each column, the label, and everything that deviates.
+
+    Exit code 1 when nothing can be learned from it.
+    """
+    from player import training
+
+    settings = with_table(begin(context.obj), label, drop)
+    found = inspect(training.read_table(table), settings.data)
+    click.echo(json.dumps(found.to_dict(), indent=2)) if as_json else show(found)
+    sys.exit(0 if found.classes and len(found.classes) > 1 else 1)
+
+
 @main.command()
 @click.option("--data", type=click.Path(path_type=Path), help="Another table (CSV or Parquet).")
-@click.option("--label", help="Its label column.")
-@click.option("--drop", multiple=True, help="A column that requests will not have; may be repeated.")
+@the_label
+@dropped
 @click.option("--if-missing", is_flag=True, help="Only when there is no model yet.")
 @click.pass_context
 def train(
@@ -77,12 +118,10 @@ def train(
     if if_missing and store.pointer(settings) is not None:
         click.echo("A model is there already.")
         return
-    changed = {
-        "label": label or settings.data.label,
-        "not_at_request_time": (*settings.data.not_at_request_time, *drop),
-    }
-    settings = settings.model_copy(update={"data": settings.data.model_copy(update=changed)})
-    trained = training.train(training.read_table(data or settings.path(settings.data.train)), settings)
+    settings = with_table(settings, label, drop)
+    table = training.read_table(data or settings.path(settings.data.train))
+    trained = training.train(table, settings)
+    show(inspect(table, settings.data), sys.stderr)
     manifest = store.save(trained, settings, note=f"player train on {data.name if data else settings.data.train}")
     record_model(manifest, settings)
     learned = f"Model {manifest.version} learned from {trained.rows:,} rows"
@@ -91,12 +130,14 @@ def train(
     else:
         store.activate(manifest.version, settings)
         click.echo(f"{learned} and is current in {settings.environment}.")
+    if period := getattr(trained, "period", ""):  # an older training.py does not say
+        click.echo(f"  {period}")
     for name, value in trained.metrics.items():
         click.echo(f"  {name:<20} {value:.4f}")
 
 
 COMMANDS = (
-    serve, monitor, retrain, schedule, batch,  # the life of a model
+    serve, monitor, skew, retrain, schedule, batch,  # the life of a model
     promote, rollback, promotions, replay, shadow, dtap, keys, fill,  # its way from development to production
     config, doctor, db,  # the place it runs in
 )  # fmt: skip

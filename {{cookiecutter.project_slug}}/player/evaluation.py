@@ -8,6 +8,9 @@ from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, roc_auc_
 from sklearn.tree import DecisionTreeClassifier
 
 from player.features import Schema
+from player.reading.cells import as_arrow, clean_column
+from player.reading.columns import read_column
+from player.repair import MISSING
 
 BINS = 10
 LEAK_AUC = 0.99
@@ -58,6 +61,7 @@ def describe(table: pd.DataFrame, schema: Schema, labels: np.ndarray, proba: np.
         "label": {str(name): float(count / len(labels)) for name, count in zip(names, numbers, strict=True)},
         "proba": describe_numbers(proba),
         "rows": len(table),
+        "schema": schema.to_dict(),
     }
 
 
@@ -93,7 +97,9 @@ def leaking_features(table: pd.DataFrame, labels: np.ndarray) -> list[str]:
 
 def auc_alone(column: pd.Series, labels: np.ndarray) -> float:
     """Return how well *column* alone separates the classes: the area under the ROC curve, macro average."""
-    codes = column if pd.api.types.is_numeric_dtype(column) else pd.Series(pd.factorize(column)[0])
+    feature = read_column("", column, MISSING).feature
+    numbers = clean_column(as_arrow(column), feature, written=True)[0] if feature.kind == "number" else None
+    codes = pd.Series(numbers if numbers is not None else pd.factorize(column)[0])
     values = codes.astype("float64").fillna(-1e9).clip(-1e12, 1e12).to_numpy().reshape(-1, 1)
     classes = np.unique(labels)
     # Half of the rows at least must share a leaf with others, else a unique number would look like a leak.

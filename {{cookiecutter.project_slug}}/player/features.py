@@ -1,30 +1,34 @@
 """What an applicant looks like: names, types and ranges; any JSON object becomes one clean row. Yours to change.
 
-The schema is read from the training table, so another table needs no other code.
+The schema is read from the training table, so another table needs no other code. What a single cell means is in
+`player/repair.py`.
 """
 
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from player.config import DataSettings
 from player.errors import DataError
-from player.repair import Feature, Value, as_text, repair, shorten
+from player.reading.cells import as_arrow, clean_column
+from player.reading.columns import Column, read_column
+from player.repair import Feature, Value, repair, shorten
 
 Row = dict[str, Value]
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns a model was trained on, in their order, and those a request must not bring."""
+    """The columns a model was trained on, in their order, and those it knows but does not use, with the reason."""
 
     features: tuple[Feature, ...]
     label: str
     unavailable: tuple[str, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -39,31 +43,40 @@ class Schema:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "Schema":
         """Return the schema that `to_dict` wrote."""
-        features = tuple(Feature(**{**item, "categories": tuple(item["categories"])}) for item in plain["features"])
-        return cls(features, plain["label"], tuple(plain["unavailable"]))
+        features = tuple(Feature.from_dict(item) for item in plain["features"])
+        return cls(features, plain["label"], tuple(plain["unavailable"]), dict(plain.get("left_out", {})))
 
 
-def read_schema(table: pd.DataFrame, data: DataSettings) -> Schema:
-    """Return the schema of the training *table*: every column that is not label, id, time or only known afterwards."""
+def read_columns(table: pd.DataFrame, data: DataSettings) -> list[Column]:
+    """Return what stands in each column of the training *table* that is not label, id, time or known afterwards."""
+    unavailable = (data.label, data.id, data.time, *data.not_at_request_time)
+    return [
+        read_column(str(name), table[name], data.missing, keep=name in data.keep)
+        for name in table.columns
+        if name not in unavailable
+    ]
+
+
+def read_schema(table: pd.DataFrame, data: DataSettings, columns: Sequence[Column] | None = None) -> Schema:
+    """Return the schema of the training *table*: every column that something can be learned from.
+
+    *columns* are those of the table, where they were read before.
+    """
     unavailable = tuple(name for name in (data.label, data.id, data.time, *data.not_at_request_time) if name)
-    features = tuple(read_feature(name, table[name]) for name in map(str, table.columns) if name not in unavailable)
+    found = read_columns(table, data) if columns is None else columns
+    features = tuple(column.feature for column in found if not column.left_out)
+    left_out = {column.name: column.left_out for column in found if column.left_out}
     if not features:
-        raise DataError(f"The training table has no feature columns beside {', '.join(unavailable)}.")
-    return Schema(features, data.label, unavailable)
+        why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise DataError(f"The training table has no feature columns beside {', '.join(unavailable)}. {why}".strip())
+    return Schema(features, data.label, unavailable, left_out)
 
 
-def read_feature(name: str, column: pd.Series) -> Feature:
-    """Return what the training *column* shows: a range, or the categories that occur."""
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        numbers = column.astype("float64").replace([math.inf, -math.inf], math.nan).dropna()
-        if numbers.empty:
-            return Feature(name, "number")
-        return Feature(name, "number", low=float(numbers.min()), high=float(numbers.max()))
-    return Feature(name, "category", categories=tuple(sorted({as_text(value) for value in column.dropna()})))
+def clean(raw: Mapping[str, Any], schema: Schema, written: bool = False) -> tuple[Row, list[str]]:
+    """Return one clean row for any JSON object, and a warning for each repair. Never raises.
 
-
-def clean(raw: Mapping[str, Any], schema: Schema) -> tuple[Row, list[str]]:
-    """Return one clean row for any JSON object, and a warning for each repair. Never raises."""
+    *written*: the values come from where everything is text.
+    """
     row: Row = {}
     warnings: list[str] = []
     for feature in schema.features:
@@ -71,10 +84,11 @@ def clean(raw: Mapping[str, Any], schema: Schema) -> tuple[Row, list[str]]:
             row[feature.name] = None
             warnings.append(f"{feature.name}: missing")
             continue
-        row[feature.name], warning = repair(raw[feature.name], feature)
+        row[feature.name], warning = repair(raw[feature.name], feature, written)
         if warning:
             warnings.append(f"{feature.name}: {warning}")
-    extra = [shorten(name) for name in raw if name not in row]
+    expected = {*row, *schema.unavailable, *schema.left_out}
+    extra = [shorten(name) for name in raw if name not in expected]
     if extra:
         more = f" and {len(extra) - 5} more" if len(extra) > 5 else ""
         warnings.append(f"ignored: {', '.join(extra[:5])}{more}")
@@ -98,14 +112,12 @@ def clean_table(table: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     columns = {}
     for feature in schema.features:
         kind: Any = "float64" if feature.kind == "number" else "object"
-        if feature.name not in table.columns:
-            columns[feature.name] = pd.Series(math.nan, index=table.index, dtype=kind)
-            continue
-        column = table[feature.name].astype("object")
-        repaired = {value: repair(value, feature)[0] for value in column.dropna().unique()}
-        column = column.map(repaired).astype(kind)
-        columns[feature.name] = column.where(column.notna(), math.nan)
-    return pd.DataFrame(columns).reset_index(drop=True)
+        if feature.name in table.columns:
+            values = clean_column(as_arrow(table[feature.name]), feature, written=True)[0]
+            columns[feature.name] = pd.Series(values, dtype=kind)
+        else:
+            columns[feature.name] = pd.Series(math.nan, index=range(len(table)), dtype=kind)
+    return pd.DataFrame(columns)
 
 
 def as_given(table: pd.DataFrame) -> pd.DataFrame:

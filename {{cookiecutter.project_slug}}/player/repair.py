@@ -1,8 +1,14 @@
-"""How an odd value becomes one the model can use: text to number, spelling to category, the rest to missing."""
+"""What a cell means: text to number, spelling to category, the rest to missing, each with a warning. Yours to change.
+
+Training, API, batch, retraining and replay all read a value here, so that none of them can read it differently.
+"""
 
 import math
 import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 Value = float | str | None
@@ -10,39 +16,80 @@ Value = float | str | None
 MAX_TEXT = 200
 LARGEST = 1e15  # beyond this a number is a mistake in every column we know
 YES, NO = ("true", "yes", "y", "on"), ("false", "no", "n", "off")
+MISSING = ("nan", "null", "none")  # of models that were made before the list stood in their schema
+DECIMAL, THOUSANDS = "decimal", "thousands"  # what a comma is in a column of numbers
+AS_TEXT = "number given as text"
+ONE_GROUP = re.compile(r"[-+]?[1-9]\d{0,2}[.,]\d{3}")  # 27,600 and 27.600: is it 27600 or 27.6?
+WHOLE = re.compile(r"-?\d{1,15}\.0+")
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One column of the model's input: a number in a range, or one of a set of categories."""
+    """One column of the model's input: a number in a range, or one of a set of categories.
+
+    *missing* are the words, in lower case, that mean a missing value; *comma* says what a comma was in the numbers of
+    the training table, "" when it had none.
+    """
 
     name: str
     kind: str  # "number" or "category"
     low: float = 0.0
     high: float = 0.0
     categories: tuple[str, ...] = ()
+    missing: tuple[str, ...] = MISSING
+    comma: str = ""
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> "Feature":
+        """Return the feature with these values, lists as they are read from JSON."""
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
+        return cls(**values)
+
+    @cached_property
+    def known(self) -> dict[str, str]:
+        """The categories by their spelling, and by that in lower case where it means only one of them."""
+        spellings = Counter(category.strip().casefold() for category in self.categories)
+        folded = {name.strip().casefold(): name for name in self.categories}
+        alone = {key: name for key, name in folded.items() if spellings[key] == 1}
+        return {**alone, **{name: name for name in self.categories}}
 
 
-def repair(value: Any, feature: Feature) -> tuple[Value, str]:
-    """Return *value* as the model expects it, and what was repaired ("" when nothing was)."""
+def repair(value: Any, feature: Feature, written: bool = False) -> tuple[Value, str]:
+    """Return *value* as the model expects it, and what was repaired ("" when nothing was).
+
+    *written*: it comes from where everything is text, a CSV file or a query; a number as text is then no repair.
+    """
     unwrapped = ""
     if isinstance(value, list) and len(value) == 1:
         value, unwrapped = value[0], "taken out of a list"
-    if value is None:
+    if value is None or (feature.kind == "category" and value != value):  # noqa: PLR0124 - only NaN is not itself
         return None, "missing"
     if isinstance(value, list | dict):
         return None, "not a single value, taken as missing"
-    clean_value, warning = to_number(value, feature) if feature.kind == "number" else to_category(value, feature)
+    if isinstance(value, str) and means_missing(value, feature):
+        return None, f"no value ({shorten(value.strip())}), taken as missing" if value.strip() else "missing"
+    clean_value: Value
+    if feature.kind == "category":
+        clean_value, warning = to_category(value, feature)
+    else:
+        clean_value, warning = to_number(value, feature, written)
     return clean_value, warning or unwrapped
 
 
-def to_number(value: Any, feature: Feature) -> tuple[float | None, str]:
+def means_missing(text: str, feature: Feature) -> bool:
+    """Tell whether *text* is blank or a word for a missing value, and no category that was learned."""
+    word = text.strip().lower()
+    return not word or (word in feature.missing and text not in feature.known)
+
+
+def to_number(value: Any, feature: Feature, written: bool = False) -> tuple[float | None, str]:
     """Return *value* as a finite number, or None when there is none in it."""
-    number, warning = (read_number(value), "number given as text") if isinstance(value, str) else (as_float(value), "")
-    if isinstance(value, bool):
-        warning = "true/false taken as 1/0"
+    if isinstance(value, str):
+        number, warning = choose_reading(value, feature, written)
+    else:
+        number, warning = as_float(value), "true/false taken as 1/0" if isinstance(value, bool) else ""
     if number is None:
-        return None, f"not a number ({shorten(value)}), taken as missing"
+        return None, warning or f"not a number ({shorten(value)}), taken as missing"
     if not abs(number) <= LARGEST:  # also catches NaN
         return None, "not a finite, plausible number, taken as missing"
     if not feature.low <= number <= feature.high:
@@ -60,31 +107,60 @@ def as_float(value: Any) -> float | None:
         return None
 
 
-def read_number(text: str) -> float | None:
-    """Return the number written in *text*, also with a decimal comma, thousands marks, or as yes and no.
+def choose_reading(text: str, feature: Feature, written: bool) -> tuple[float | None, str]:
+    """Return the number in *text*, None when there is none, and what was done for it.
 
-    >>> read_number("1.234,5"), read_number("1,234.5"), read_number(" 42,5 "), read_number("yes")
-    (1234.5, 1234.5, 42.5, 1.0)
+    Of two possible numbers it is the one in the range seen in training; where that does not tell, the one that the
+    training table would have meant; where that does not tell either, none.
+
+    >>> choose_reading("27,600", Feature("income", "number", 8_000, 90_000), written=False)
+    (27600.0, 'number given as text (27,600 is 27600)')
+    >>> choose_reading("27,600", Feature("income", "number", 0, 90_000), written=False)
+    (None, 'could be two numbers (27600 or 27.6), taken as missing')
+    """
+    numbers = readings(text, feature.comma)
+    fitting = [number for number in numbers if feature.low <= number <= feature.high]
+    if len(numbers) > 1 and len(fitting) != 1 and not feature.comma:
+        return None, f"could be two numbers ({' or '.join(f'{n:.15g}' for n in numbers)}), taken as missing"
+    if not numbers:
+        return None, ""
+    number = (fitting or numbers)[0]
+    if as_float(text) == number:
+        return number, "" if written else AS_TEXT
+    usual = written and feature.comma and number == numbers[0]
+    return number, "" if usual else f"{AS_TEXT} ({shorten(text)} is {number:.15g})"
+
+
+def readings(text: str, comma: str = "") -> list[float]:
+    """Return the numbers that *text* may mean, the likeliest first: none, one, or two where a mark is ambiguous.
+
+    *comma* says what a comma is in this column: decimal, thousands, or "" where nobody knows.
+
+    >>> readings("1.234,5"), readings("1,234.5"), readings(" 42,5 "), readings("yes"), readings("n/a")
+    ([1234.5], [1234.5], [42.5], [1.0], [])
+    >>> readings("27,600"), readings("27,600", "decimal"), readings("27.600"), readings("27.600", "decimal")
+    ([27600.0, 27.6], [27.6, 27600.0], [27.6], [27600.0, 27.6])
     """
     text = text[:MAX_TEXT].strip().lower()
     if text in YES or text in NO:
-        return float(text in YES)
+        return [float(text in YES)]
     text = re.sub(r"[\s'_%€$£]", "", text)
-    comma, point = text.rfind(","), text.rfind(".")
-    if comma > point >= 0 or (point < 0 and text.count(",") == 1):
+    if ONE_GROUP.fullmatch(text) and ("," in text or comma == DECIMAL):
+        whole, broken = float(re.sub("[.,]", "", text)), float(text.replace(",", "."))
+        return [broken, whole] if "," in text and comma == DECIMAL else [whole, broken]
+    if text.rfind(",") > text.rfind(".") and ("." in text or text.count(",") == 1):
         text = text.replace(".", "").replace(",", ".")
-    return as_float(text.replace(",", ""))
+    number = as_float(text.replace(",", ""))
+    return [] if number is None else [number]
 
 
 def to_category(value: Any, feature: Feature) -> tuple[str | None, str]:
     """Return *value* as one of the known categories where it is one, else as it came."""
     text = as_text(value)
-    if text in feature.categories:
-        return text, "" if isinstance(value, str) else "category given as another type"
-    if not text.strip() or text.strip().lower() in ("nan", "null", "none"):
-        return None, "empty, taken as missing"
-    folded = {known.strip().lower(): known for known in feature.categories}
-    known = folded.get(text.strip().lower())
+    if text in feature.known:
+        exact = feature.known[text] == text
+        return feature.known[text], "" if exact and isinstance(value, str) else "category given as another type"
+    known = feature.known.get(text.strip().casefold())
     if known is not None:
         return known, "spelling repaired"
     # Half a surrogate pair is valid in JSON, but no text that a table or a database can hold.
@@ -98,9 +174,16 @@ def as_text(value: Any) -> str:
         return str(int(value))
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST:
         return "a very large number"  # turning 5,000 digits into text is an error in Python
+    if isinstance(value, str) and WHOLE.fullmatch(value):
+        return value.partition(".")[0]
     return str(value)
 
 
 def shorten(value: Any) -> str:
     """Return *value* as at most 40 printable ASCII characters, for warnings and logs."""
     return ascii(as_text(value)[:40])[1:-1][:40]
+
+
+def without_usual(warnings: list[str]) -> list[str]:
+    """Return *warnings* without those that are usual where everything is text: a query, a CSV file."""
+    return [warning for warning in warnings if not warning.endswith(f": {AS_TEXT}")]

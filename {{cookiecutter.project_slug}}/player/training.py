@@ -19,6 +19,9 @@ from player import evaluation
 from player.config import DataSettings, Settings
 from player.errors import DataError
 from player.features import Schema, clean_table, read_schema
+from player.reading import files
+from player.reading.labels import check_classes, read_label_column
+from player.reading.times import read_times
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ class Trained:
     profile: dict[str, Any]
     rows: int
     examples: list[dict[str, Any]]
+    period: str = ""  # which rows it learned from and was tested on, in words
 
 
 def build_pipeline(schema: Schema) -> Pipeline:
@@ -73,10 +77,11 @@ def train(table: pd.DataFrame, settings: Settings) -> Trained:
     table, labels = table[labels.notna()], labels[labels.notna()]
     schema = read_schema(table, settings.data)
     truth = as_classes(labels)
-    warn_about_leaks(table[schema.names], truth)
-
     features = clean_table(table, schema)
-    learn, test = split(len(table), truth, by_time=settings.data.time in table.columns)
+    warn_about_leaks(features, truth)
+
+    by_time = has_times(table, settings.data)
+    learn, test = split(len(table), truth, by_time)
     fitted = build_pipeline(schema).fit(features.iloc[learn], truth[learn])
     metrics = evaluation.measure(fitted, features.iloc[test], truth[test])
     metrics["baseline_accuracy"] = float(np.mean(truth[test] == most_frequent(truth[learn])))
@@ -94,50 +99,59 @@ def train(table: pd.DataFrame, settings: Settings) -> Trained:
         profile=evaluation.describe(features, schema, truth, served_proba(pipeline, features)),
         rows=len(table),
         examples=as_rows(features.tail(EXAMPLES)),
+        period=describe_split(table, settings.data, learn, test),
     )
 
 
 def read_table(path: Path) -> pd.DataFrame:
     """Return the rows of a CSV or Parquet file; raises DataError when it is missing, empty or not a table."""
-    try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist; `customer data` writes the training table.") from None
-    except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors, also the one for an empty file
-        raise DataError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}") from None
-    if table.empty:
-        raise DataError(f"{path} has no rows.")
-    return table
+    return files.read_table(path)
 
 
 def in_time_order(table: pd.DataFrame, data: DataSettings) -> pd.DataFrame:
-    """Return *table* with its oldest row first, when it has the time column."""
-    return table.sort_values(data.time, kind="stable") if data.time in table.columns else table
+    """Return *table* with its oldest row first, when its times can be read; a row without one counts as oldest."""
+    if data.time not in table.columns:
+        return table
+    times, trouble = read_times(table[data.time])
+    if trouble:
+        log.warning("no order of time: in %s %s; the rows to test on are chosen by chance", data.time, trouble)
+        return table
+    unread = int(times.isna().sum())
+    if unread:
+        log.warning("%s: %d of %d times cannot be read; these rows count as the oldest", data.time, unread, len(table))
+    return table.loc[times.sort_values(kind="stable", na_position="first").index]
+
+
+def has_times(table: pd.DataFrame, data: DataSettings) -> bool:
+    """Tell whether the rows of *table* have an order of time."""
+    return data.time in table.columns and not read_times(table[data.time])[1]
+
+
+def describe_split(table: pd.DataFrame, data: DataSettings, learn: np.ndarray, test: np.ndarray) -> str:
+    """Return in words from which times the rows are that were learned from, and those that were tested on."""
+    if test[0] != len(learn):
+        return f"tested on {len(test):,} rows chosen by chance"
+    times = table[data.time].astype(str)
+    first, last = (f"{times.iloc[rows[0]]} to {times.iloc[rows[-1]]}" for rows in (learn, test))
+    return f"learned from {first}, tested on {last}"
 
 
 def read_labels(table: pd.DataFrame, data: DataSettings) -> pd.Series:
-    """Return the label column; raises DataError when it is missing or holds fewer than two usable classes."""
+    """Return the label column as classes, None where a cell is empty.
+
+    Raises DataError when it is missing or holds fewer than two usable classes.
+    """
     if data.label not in table.columns:
         found = ", ".join(map(str, table.columns[:8]))
         raise DataError(f"The training table has no column {data.label!r} (found {found} …); set [data].label.")
-    counts = table[data.label].value_counts()
-    if len(counts) < 2:
-        only = f"only the value {counts.index[0]!r}" if len(counts) else "no value"
-        raise DataError(f"The label column {data.label!r} holds {only}; two classes are needed to learn from.")
-    if len(counts) > 100:
-        raise DataError(
-            f"The label column {data.label!r} holds {len(counts)} values; it must be a class, not a number."
-        )
-    if counts.min() < 5:
-        raise DataError(f"The class {counts.idxmin()!r} of {data.label!r} has {counts.min()} rows; 5 are needed.")
-    return table[data.label]
+    labels = read_label_column(table[data.label], data.label)
+    check_classes(labels, data.label)
+    return labels
 
 
 def as_classes(labels: pd.Series) -> np.ndarray:
-    """Return *labels* as an array (rows,); whole numbers stay whole, also where a gap made pandas read floats."""
-    if pd.api.types.is_float_dtype(labels) and (labels % 1 == 0).all():
-        return labels.astype("int64").to_numpy()
-    return labels.to_numpy() if pd.api.types.is_numeric_dtype(labels) else labels.astype("object").to_numpy()
+    """Return *labels* without gaps as an array (rows,) that scikit-learn knows: numbers, truth values or texts."""
+    return np.array(labels.tolist()) if not isinstance(labels.iloc[0], str) else labels.to_numpy(dtype="object")
 
 
 def split(rows: int, truth: np.ndarray, by_time: bool) -> tuple[np.ndarray, np.ndarray]:

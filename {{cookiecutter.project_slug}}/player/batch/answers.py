@@ -2,26 +2,34 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from player.batch.columns import clean_batch, raw_rows
+from player.batch.columns import clean_batch
 from player.errors import DataError
 from player.model.predictor import Predictor
+from player.repair import without_usual
 
 log = logging.getLogger(__name__)
 
-ADDED = ("pred", "proba", "model", "degraded", "warnings")
+ANSWER = ("pred", "proba", "model", "degraded", "warnings")  # the last columns of the output, in this order
 
 
 def with_answers(schema: pa.Schema, predictor: Predictor) -> pa.Schema:
-    """Return the columns of the output: those of the input, then the answer."""
+    """Return the columns of the output: those of the input, then the answer.
+
+    Nothing of the input is lost: where a column has the name of an answer, the answers are called `answer_pred`, ….
+    """
     links = predictor.chain.links
     classes = list(links[0].model.manifest.classes) if links else [predictor.answer({}).pred]
     kinds = (class_type(classes), pa.float64(), pa.string(), pa.bool_(), pa.string())
-    given = [column.remove_metadata() for column in schema if column.name not in ADDED]
-    return pa.schema([*given, *(pa.field(name, kind) for name, kind in zip(ADDED, kinds, strict=True))])
+    names: tuple[str, ...] = ANSWER
+    while set(names) & set(schema.names):
+        names = tuple(f"answer_{name}" for name in names)
+    given = [column.remove_metadata() for column in schema]
+    return pa.schema([*given, *(pa.field(name, kind) for name, kind in zip(names, kinds, strict=True))])
 
 
 def class_type(classes: list[Any]) -> pa.DataType:
@@ -39,9 +47,10 @@ def score_batch(
 
     Raises DataError when an answer is of another kind than the classes of the model.
     """
-    answers = answer_batch(batch, predictor, from_csv) if batch.num_rows else {name: [] for name in ADDED}
-    arrays = [as_column(answers[c.name], c.type) if c.name in ADDED else batch.column(c.name) for c in columns]
-    return pa.RecordBatch.from_arrays(arrays, schema=columns)
+    answers = answer_batch(batch, predictor, from_csv) if batch.num_rows else [[] for _ in ANSWER]
+    kinds = columns.types[-len(ANSWER) :]
+    added = [as_column(values, kind) for values, kind in zip(answers, kinds, strict=True)]
+    return pa.RecordBatch.from_arrays([*batch.columns, *added], schema=columns)
 
 
 def as_column(values: Any, kind: pa.DataType) -> pa.Array:
@@ -56,7 +65,7 @@ def as_column(values: Any, kind: pa.DataType) -> pa.Array:
         raise DataError(f"The answers changed their kind within a file: {str(error).splitlines()[0]}") from None
 
 
-def answer_batch(batch: pa.RecordBatch, predictor: Predictor, from_csv: bool) -> dict[str, Any]:
+def answer_batch(batch: pa.RecordBatch, predictor: Predictor, from_csv: bool) -> Sequence[Any]:
     """Return the answers of the current model to all rows at once; where it fails, row by row as the API does."""
     chain = predictor.chain
     if chain.links:
@@ -68,7 +77,7 @@ def answer_batch(batch: pa.RecordBatch, predictor: Predictor, from_csv: bool) ->
             log.warning("model %s is asked row by row: %s", link.version, error)
         else:
             same = (pa.repeat(value, batch.num_rows) for value in (link.version, chain.degraded))
-            return dict(zip(ADDED, (preds, probas, *same, warnings), strict=True))
-    answers = [predictor.answer(row) for row in raw_rows(batch, predictor.schema, from_csv)]
-    given: dict[str, Any] = {name: [getattr(answer, name) for answer in answers] for name in ADDED[:-1]}
-    return {**given, "warnings": [json.dumps(a.warnings) for a in answers]}
+            return (preds, probas, *same, warnings)
+    answers = [predictor.answer(row) for row in batch.to_pylist()]
+    texts = [json.dumps(without_usual(answer.warnings) if from_csv else answer.warnings) for answer in answers]
+    return (*([getattr(answer, name) for answer in answers] for name in ANSWER[:-1]), texts)

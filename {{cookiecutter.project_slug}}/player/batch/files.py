@@ -1,63 +1,15 @@
-"""Reads and writes tables as CSV or Parquet, some thousand rows at a time."""
+"""Writes tables as CSV or Parquet, some thousand rows at a time; a finished file takes its place at once."""
 
 import csv
 import io
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from player.errors import DataError
-
-SUFFIXES = (".csv", ".parquet")
-ROWS_AT_ONCE = 100_000
-BYTES_AT_ONCE = 4 << 20  # of a CSV file; Arrow reads some 40 times as much ahead
-
-
-def rows_in(source: Path) -> int:
-    """Return how many rows *source* has: of a CSV file about how many, judged by its beginning; 0 when it is broken."""
-    try:
-        if source.suffix == ".parquet":
-            return int(pq.read_metadata(source).num_rows)
-        with source.open("rb") as file:
-            beginning = file.read(1 << 20)
-        return round(beginning.count(b"\n") * source.stat().st_size / max(len(beginning), 1))
-    except (pa.ArrowException, OSError):  # what reads it will say so
-        return 0
-
-
-def read_batches(source: Path) -> Iterator[pa.RecordBatch]:
-    """Yield an empty batch, which shows the columns, then the rows of *source*; raises DataError for no table."""
-    try:
-        schema, batches = open_csv(source) if source.suffix == ".csv" else open_parquet(source)
-        if len(set(schema.names)) < len(schema.names):
-            raise DataError(f"{source} has two columns of the same name; rename one.")
-        yield pa.RecordBatch.from_pylist([], schema=schema)
-        yield from batches
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{source} cannot be read as a table: {str(error).splitlines()[0]}") from None
-
-
-def open_csv(source: Path) -> tuple[pa.Schema, Any]:
-    """Return columns and rows of a CSV file; every cell is text, an empty one is null."""
-    read, parse = pc.ReadOptions(block_size=BYTES_AT_ONCE), pc.ParseOptions(newlines_in_values=True)
-    with pc.open_csv(source, read, parse) as first:
-        names = first.schema.names
-    texts = pc.ConvertOptions(
-        column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]
-    )
-    reader = pc.open_csv(source, read, parse, texts)
-    return reader.schema, reader
-
-
-def open_parquet(source: Path) -> tuple[pa.Schema, Any]:
-    """Return columns and rows of a Parquet file."""
-    file = pq.ParquetFile(source, pre_buffer=False)  # or all that was read stays in memory until the end
-    return file.schema_arrow, file.iter_batches(ROWS_AT_ONCE)
 
 
 class CsvTarget:

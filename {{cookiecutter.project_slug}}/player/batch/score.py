@@ -6,13 +6,17 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
 from player.batch.answers import score_batch, with_answers
-from player.batch.files import SUFFIXES, open_target, put_in_place, read_batches, remove, rows_in
+from player.batch.files import open_target, put_in_place, remove
+from player.batch.headings import check_headings
 from player.errors import DataError
 from player.model.predictor import Predictor
+from player.reading.deviations import Deviations
+from player.reading.files import SUFFIXES, read_batches, rows_in
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +32,7 @@ class Result:
     warnings: int = 0
     skipped: int = 0
     models: set[str] = field(default_factory=set)
+    deviations: Deviations = field(default_factory=Deviations)
 
     def add(self, more: "Result") -> None:
         """Add what was done since."""
@@ -35,6 +40,8 @@ class Result:
         self.rows += more.rows
         self.warnings += more.warnings
         self.models |= more.models
+        for one in more.deviations.found.values():
+            self.deviations.add(one)
 
 
 Files = Sequence[tuple[Path, Path]]  # what to score, and where its result goes
@@ -118,6 +125,15 @@ def tables_in(folder: Path) -> list[Path]:
     return files
 
 
+def counted(scored: pa.RecordBatch, before: int) -> Result:
+    """Return what is in a *scored* batch, of whose file *before* rows came earlier."""
+    model, _, warnings = scored.columns[-3:]
+    odd = pc.sum(pc.not_equal(warnings, "[]")).as_py() or 0
+    result = Result(rows=scored.num_rows, warnings=odd, models=set(model.unique().to_pylist()))
+    result.deviations.add_warnings(warnings, before)
+    return result
+
+
 def score_file(source: Path, target: Path, predictor: Predictor) -> Iterator[Result]:
     """Score each row of *source*, telling after each batch what was done.
 
@@ -125,15 +141,18 @@ def score_file(source: Path, target: Path, predictor: Predictor) -> Iterator[Res
     """
     part = target.with_name(f".{target.name}.part")
     batches = read_batches(source)
-    columns = with_answers(next(batches).schema, predictor)
+    given = next(batches).schema
+    check_headings(source, given.names, predictor.schema.names if predictor.schema else [])
+    columns = with_answers(given, predictor)
+    done = 0
     remove(part)  # a run that was killed, of either engine, may have left one
     try:
         with closing(open_target(part, target.suffix, columns)) as writer:
             for batch in batches:
                 scored = score_batch(batch, predictor, columns, source.suffix == ".csv")
                 writer.write(scored)
-                odd = pc.sum(pc.not_equal(scored["warnings"], "[]")).as_py() or 0
-                yield Result(rows=scored.num_rows, warnings=odd, models=set(scored["model"].unique().to_pylist()))
+                yield counted(scored, done)
+                done += scored.num_rows
         put_in_place(part, target)
     finally:
         part.unlink(missing_ok=True)

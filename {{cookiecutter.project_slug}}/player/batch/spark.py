@@ -18,11 +18,13 @@ from typing import Any
 import pyarrow as pa
 
 from player.batch.answers import with_answers
-from player.batch.files import ROWS_AT_ONCE, put_in_place, read_batches, remove
+from player.batch.files import put_in_place, remove
+from player.batch.headings import check_headings
 from player.batch.score import Engine, Files, Result
 from player.batch.spark_worker import Wanted, score_batches, score_csv
 from player.errors import DataError, PlayerError
 from player.model.predictor import Predictor
+from player.reading.files import ROWS_AT_ONCE, read_batches
 
 CONFIGURATION = ("SPARK_HOME", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS", "PYSPARK_GATEWAY_PORT")
 ALONE = {  # on this machine, with no port that another machine can reach
@@ -86,12 +88,14 @@ def score_file(session: Any, source: Path, target: Path, predictor: Predictor, w
     seen = Observation()
     try:
         given, schema, function = opened(session, source)
+        check_headings(source, schema.names, predictor.schema.names if predictor.schema else [])
         columns = with_answers(schema, predictor)
         written = columns if target.suffix == ".parquet" else as_text(columns)
         kinds = session.createDataFrame(written.empty_table()).schema
         scored = given.mapInArrow(partial(function, wanted, columns, written), kinds)
-        odd = f.count_if(f.col("warnings") != "[]")
-        counts = (f.count(f.lit(1)).alias("rows"), odd.alias("warnings"), f.collect_set("model").alias("models"))
+        model, _, warned = (f.col(f"`{name}`") for name in columns.names[-3:])
+        odd = f.count_if(warned != "[]")
+        counts = (f.count(f.lit(1)).alias("rows"), odd.alias("warnings"), f.collect_set(model).alias("models"))
         write(scored.observe(seen, *counts), part, target.suffix)
         put_in_place(part, target)
     except (PySparkException, Py4JError) as error:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from player.batch.answers import score_batch
-from player.batch.files import read_batches
 from player.config import SECRETS, load_settings
 from player.errors import ModelRefused
 from player.model.predictor import Predictor
 from player.model.store import Pointer
+from player.reading.files import read_batches
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,11 @@ class Predictor:
         return self.chain.links[0].version if self.chain.links else NO_MODEL
 
     @property
+    def classes(self) -> list[Any]:
+        """The classes of the model that answers; empty without a model."""
+        return list(self.chain.links[0].model.manifest.classes) if self.chain.links else []
+
+    @property
     def schema(self) -> Schema | None:
         """What the current model takes, None without a model."""
         return self.chain.links[0].model.schema if self.chain.links else None

@@ -15,6 +15,7 @@ from player.monitoring.figures import Figures, measure, since_current_model, tid
 from player.monitoring.periods import Period, periods
 from player.monitoring.quality import finite, positive_class
 from player.monitoring.traces import find_traces
+from player.reading.labels import known_labels
 from player.settings.sections import Monitoring
 
 __all__ = ["Diagnosis", "Drift", "Figures", "Period", "Report", "chapters", "report"]
@@ -30,6 +31,7 @@ class Report:
     drift: list[Drift]
     score: Drift | None  # the probabilities themselves
     periods: list[Period]
+    strange_labels: str = ""  # a sentence about labels that are no class of the model; they count nowhere
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values; times in ISO format."""
@@ -52,16 +54,17 @@ def report(
     *rows* has the columns of `figures.COLUMNS`. All of them are counted over time; figures, drift and diagnosis are
     about the newest `window_rows` since the current model took over. Without a profile there is no drift to see.
     """
-    rows, profile = tidy(rows), profile or {}
-    now = since_current_model(rows.tail(settings.window_rows))
+    profile = profile or {}
     classes = list(profile.get("label", {}))
+    rows, strange = known_labels(tidy(rows), classes)
+    now = since_current_model(rows.tail(settings.window_rows))
     figures = measure(now, classes)
     table = seen_by_model(now, profile)
     drifts = compare(table, profile, settings)
     before = (metrics or {}).get("accuracy", promised_accuracy(profile))
     evidence = weigh(now, table, drifts, profile, before, figures.positive)
     diagnosis = diagnose(figures, drifts, find_traces(table, drifts, profile), evidence, settings)
-    return Report(diagnosis, figures, before, drifts, describe_score(now, profile, settings), periods(rows))
+    return Report(diagnosis, figures, before, drifts, describe_score(now, profile, settings), periods(rows), strange)
 
 
 def chapters(
@@ -112,6 +115,8 @@ def text_lines(found: Report) -> list[str]:
         f"latency   {figures.latency_ms.get('p95', 0):.0f} ms (95 % were faster)",
         "",
     ]
+    if found.strange_labels:
+        lines += [found.strange_labels, ""]
     for drift in found.drift:
         lines.append(f"{drift.verdict:<13} PSI {drift.psi:5.2f}  {readable(drift.name)}")
     return lines

@@ -1,8 +1,10 @@
-"""`player monitor`: the report of the dashboard in the terminal."""
+"""`player monitor` and `player skew`: how the model does, and whether two ways to it agree."""
 
 import json
+from pathlib import Path
 
 import click
+from rich.console import Console
 
 from player.logging_config import begin
 
@@ -22,3 +24,31 @@ def monitor(context: click.Context, as_json: bool) -> None:
     manifest = store.current_manifest(settings)
     result = report(rows, manifest.profile, settings.monitoring, manifest.metrics)
     click.echo(json.dumps(result.to_dict(), indent=2) if as_json else result.to_text())
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--id", "name", help="The column that holds the request ids; default: [data].id.")
+@click.option("--limit", default=100_000, show_default=True, type=click.IntRange(min=1), help="The newest requests.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def skew(context: click.Context, file: Path, name: str | None, limit: int, as_json: bool) -> None:
+    """Compare the rows of FILE, training data or a scored batch, with requests of the same id.
+
+    Shows each feature that was read differently, and each answer that differs; distributions would hide it.
+    """
+    from player.model.predictor import Predictor
+    from player.monitoring.skew import find_skew
+    from player.reading.files import read_table
+    from player.storage import queries
+    from player.storage.tables import create_engine_for
+
+    settings = begin(context.obj)
+    predictor = Predictor(settings)
+    predictor.reload()
+    served = queries.recent(create_engine_for(settings), limit)
+    found = find_skew(read_table(file), name or settings.data.id, served, predictor)
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=2))
+    else:
+        Console(width=None if Console().is_terminal else 160).print(found.to_text(), markup=False, highlight=False)

@@ -63,7 +63,9 @@ def without_halves(value: Value) -> Value:
 
 
 def read_schema(profile: Mapping[str, Any]) -> Schema:
-    """Return the features that a training profile describes."""
+    """Return the features that a training *profile* describes; one of an older model holds no schema of its own."""
+    if "schema" in profile:
+        return Schema.from_dict(profile["schema"])
     features = [
         Feature(name, "number", known["low"], known["high"])
         if known["kind"] == "number"

@@ -18,6 +18,7 @@ from player.model.answering import Link
 from player.model.champion_challenger import compare
 from player.model.store import Manifest
 from player.promotion.records import was_approved
+from player.reading.labels import known_labels, same_label
 from player.settings.controls import blocking
 from player.storage import queries
 from player.storage.tables import create_engine_for
@@ -94,7 +95,7 @@ def metrics(move: Move) -> Verdict:
     if move.incumbent is None:
         better = move.manifest.metrics["accuracy"] > move.manifest.metrics["baseline_accuracy"]
         return Verdict("metrics", better, "better than the baseline" if better else "no better than the baseline")
-    labelled = newest_labelled(move.target)
+    labelled = newest_labelled(move.target, move.incumbent.classes)
     if len(labelled) < ENOUGH_LABELS:
         new, old = move.manifest.metrics["accuracy"], move.incumbent.metrics["accuracy"]
         return Verdict("metrics", new >= old - TOLERANCE, f"accuracy {new:.3f} on its hold-out, {old:.3f} before")
@@ -106,26 +107,28 @@ def metrics(move: Move) -> Verdict:
     return Verdict("metrics", found.high >= 0, found.sentence)
 
 
-def newest_labelled(settings: Settings) -> list[dict[str, Any]]:
-    """Return the newest labelled requests of an environment; none when it has no database yet."""
+def newest_labelled(settings: Settings, classes: Sequence[Any]) -> list[dict[Any, Any]]:
+    """Return the newest requests of an environment with a label that is one of *classes*; none without a database."""
     try:
         engine = create_engine_for(settings)
-        rows: list[dict[str, Any]] = queries.labelled(engine).tail(NEWEST_LABELS).to_dict("records")  # type: ignore[assignment]
+        rows, _ = known_labels(queries.labelled(engine), classes)
         engine.dispose()
     except (SQLAlchemyError, PlayerError, OSError):
         return []
-    return rows
+    return rows[rows["label"].notna()].tail(NEWEST_LABELS).to_dict("records")
 
 
 def right_answers(version: str, settings: Settings, labelled: Sequence[Mapping[str, Any]]) -> np.ndarray:
     """Return for each labelled request whether the model answers it rightly: bool of shape (rows,)."""
     answers = Link(store.load(version, settings), TEST_SECONDS).answer([row["features"] for row in labelled])
-    return np.array([answer.pred == row["label"] for answer, row in zip(answers, labelled, strict=True)])
+    return np.array([same_label(answer.pred, row["label"]) for answer, row in zip(answers, labelled, strict=True)])
 
 
 def smoke(move: Move) -> Verdict:
     """Signed for the target, the model answers recorded requests exactly as it did before it moved."""
-    requests = [row["features"] for row in newest_labelled(move.source)[-SMOKE_REQUESTS:]] or move.manifest.examples
+    requests = [
+        row["features"] for row in newest_labelled(move.source, move.manifest.classes)[-SMOKE_REQUESTS:]
+    ] or move.manifest.examples
     here, there = (
         Link(store.load(move.manifest.version, where), TEST_SECONDS).answer(requests)
         for where in (move.source, move.target)

@@ -13,6 +13,7 @@ from player.errors import DataError
 from player.model import store
 from player.model.answering import Answer, Link
 from player.model.champion_challenger import compare
+from player.reading.labels import known_labels, same_label
 from player.storage import queries
 from player.storage.tables import create_engine_for
 
@@ -68,6 +69,7 @@ def replay(against: str, settings: Settings, limit: int) -> Replay:
     rows = rows[rows["features"].map(lambda features: isinstance(features, dict)).astype(bool)]
     if rows.empty:
         raise DataError(f"The {settings.environment} database holds no requests to replay.")
+    rows, _ = known_labels(rows, link.model.manifest.classes)
     requests = rows["features"].tolist()
     return compare_answers(rows, link.answer(requests), version, time_answers(link, requests[:TIMED]))
 
@@ -105,9 +107,8 @@ def compare_answers(rows: pd.DataFrame, answers: list[Answer], version: str, too
 
 def right(answers: list[str], labels: pd.Series) -> np.ndarray:
     """Return for each labelled row whether the answer (as text) is right: bool of shape (labelled rows,)."""
-    known = labels.notna().to_numpy()
-    found: np.ndarray = np.asarray(answers)[known] == labels[known].astype(str).to_numpy(dtype=str)
-    return found
+    pairs = zip(answers, labels, labels.notna(), strict=True)
+    return np.array([same_label(answer, label) for answer, label, known in pairs if known], dtype=bool)
 
 
 def verdict(before: np.ndarray, after: np.ndarray) -> str:

@@ -4,8 +4,10 @@ import pandas as pd
 
 from player.config import Settings, load_settings
 from player.errors import DataError
+from player.model import store
 from player.model.answering import Answer
 from player.promotion.replay import Replay, compare_answers
+from player.reading.labels import known_labels
 from player.storage import queries
 from player.storage.tables import create_engine_for
 
@@ -17,7 +19,9 @@ def compare_with_shadow(limit: int) -> Replay:
 
     Points are counted with production's labels. Raises DataError when acceptance has none of these requests.
     """
-    here, there = (read_rows(load_settings(name), limit) for name in ("production", "acceptance"))
+    production = load_settings("production")
+    here, there = read_rows(production, limit), read_rows(load_settings("acceptance"), limit)
+    here, _ = known_labels(here, store.current_manifest(production).classes)
     both = here.merge(there, on="request_id", suffixes=("", "_shadow"))
     if both.empty:
         raise DataError("Acceptance has none of production's newest requests; set [shadow].url in production.")

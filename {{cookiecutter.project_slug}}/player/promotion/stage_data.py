@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from player import training
 from player.config import Settings, load_settings
 from player.errors import DataError, ModelMissing
-from player.features import read_schema
+from player.features import clean_table, read_schema
 from player.model.predictor import Answer, Predictor
 from player.storage import queries
 from player.storage.migrations import check, upgrade
@@ -69,12 +69,12 @@ def training_rows(settings: Settings) -> pd.DataFrame:
     """Return the training table as requests, each under an id that is the same each time."""
     table = training.in_time_order(training.read_table(settings.path(settings.data.train)), settings.data)
     schema = read_schema(table, settings.data)
-    labels = table[settings.data.label].astype(object)
+    labels = training.read_labels(table, settings.data)
     return pd.DataFrame(
         {
             "request_id": [f"{settings.environment}-{number}" for number in range(len(table))],
             "received_at": datetime.now(UTC),
-            "features": training.as_rows(table[schema.names]),
+            "features": training.as_rows(clean_table(table, schema)),
             "label": [None if pd.isna(label) else training.plain(label) for label in labels],
         }
     )

@@ -1,7 +1,8 @@
 """What the database collected, as rows to learn from: cleaned like a request, in time order, leaks left out."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ from sqlalchemy import Engine
 from player import evaluation, training
 from player.config import DataSettings, Settings
 from player.errors import DataError
-from player.features import Schema, clean, clean_table, read_schema
+from player.features import Schema, clean, clean_table, read_schema, to_table
+from player.reading.labels import Labels
 from player.retraining.choosing import Lessons
 from player.storage import queries
 from player.storage.tables import TRUTH, Label, Prediction
 
 MOST_ROWS = 20_000  # of what was collected; the newest
 FEWEST_REQUESTS = 50  # fewer say nothing about which columns a request has
+REPEATED_BY_NATURE = 0.2  # share of training rows with the values of another one
 SEEN_OFTEN = 10  # a new category that came less often is a mistake of the sender, not a category
 
 
@@ -79,25 +82,53 @@ def find_leaks(
 
 def usable(rows: pd.DataFrame, classes: Sequence[Any]) -> pd.DataFrame:
     """Return the labelled *rows* whose label is one of *classes*, with the label as it stands there."""
-    known = {str(training.plain(name)): training.plain(name) for name in classes}
-    labels = rows["label"].map(lambda label: known.get(str(label)))
+    labels = Labels(training.plain(name) for name in classes).read_all(rows["label"])
     return rows.assign(label=labels)[labels.notna()].reset_index(drop=True)
+
+
+def unseen(past: Past, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the collected *rows* whose values no earlier row has, and a sentence about the others.
+
+    A row that comes again is no news: a model that has learned it knows the answer, and would be judged by its
+    memory. Where values repeat by nature, as with a few categories, every row counts.
+    """
+    known = clean_table(past.table, past.schema)
+    if known.duplicated().mean() > REPEATED_BY_NATURE:
+        return rows, ""
+    values = to_table([clean(features, past.schema)[0] for features in rows["features"]], past.schema)
+    learned = pd.util.hash_pandas_object(known, index=False)
+    own = pd.util.hash_pandas_object(values, index=False)
+    again = (own.isin(learned) | own.duplicated()).to_numpy(dtype=bool)
+    if not again.any():
+        return rows, ""
+    sentence = (
+        f"{again.sum():,} of {len(rows):,} labelled rows came before, in training or as requests; each counts once."
+    )
+    return rows[~again].reset_index(drop=True), sentence
 
 
 def lessons(past: Past, rows: pd.DataFrame) -> Lessons:
     """Return training data and collected *rows* as one table, oldest first, under one schema."""
-    cleaned = [clean(features, past.schema)[0] for features in rows["features"]]
-    new = pd.DataFrame(cleaned, columns=past.schema.names)
+    new = to_table([clean(features, past.schema)[0] for features in rows["features"]], past.schema)
     for feature in past.schema.features:
         if feature.kind == "category":
             often = new[feature.name].value_counts()
             known = {*feature.categories, *often[often >= SEEN_OFTEN].index}
-            new[feature.name] = new[feature.name].where(new[feature.name].isin(known), None)
-    old = past.table.astype({f.name: "float64" for f in past.schema.features if f.kind == "number"}, errors="ignore")
-    both = pd.concat([old.astype(object), new.astype(object)], ignore_index=True)
-    for feature in past.schema.features:
-        if feature.kind == "number":
-            both[feature.name] = clean_table(both[[feature.name]], Schema((feature,), ""))[feature.name]
-    schema = read_schema(both, DataSettings(train="", label=past.schema.label, id="", time="", not_at_request_time=()))
+            new[feature.name] = new[feature.name].where(new[feature.name].isin(known), math.nan)
+    both = pd.concat([clean_table(past.table, past.schema), new], ignore_index=True)
     truth = np.concatenate([past.truth, rows["label"].to_numpy(dtype=past.truth.dtype)])
-    return Lessons(clean_table(both, schema), truth, Schema(schema.features, schema.label, past.schema.unavailable))
+    return Lessons(both, truth, widened(past.schema, both))
+
+
+def widened(schema: Schema, table: pd.DataFrame) -> Schema:
+    """Return *schema* with the ranges and categories of a clean *table* (rows, features)."""
+    features = []
+    for feature in schema.features:
+        present = table[feature.name].dropna()
+        if feature.kind == "category":
+            features.append(replace(feature, categories=tuple(sorted(present.unique()))))
+        elif len(present):
+            features.append(replace(feature, low=float(present.min()), high=float(present.max())))
+        else:
+            features.append(feature)
+    return replace(schema, features=tuple(features))

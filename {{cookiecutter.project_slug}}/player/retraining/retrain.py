@@ -15,8 +15,9 @@ from player.config import Settings
 from player.errors import StorageError
 from player.features import Schema, clean, to_table
 from player.model import store
+from player.reading.labels import same_label
 from player.retraining.choosing import FEWEST_TO_JUDGE, Contest, Lessons, hold, look_sizes
-from player.retraining.dataset import Past, lessons, read_labelled, read_past, read_senders, usable
+from player.retraining.dataset import Past, lessons, read_labelled, read_past, read_senders, unseen, usable
 from player.retraining.label_quality import never_labelled, odd_senders
 from player.retraining.recipes import Recipe, recipes
 from player.retraining.report import BUSY, KEPT, NEW_MODEL, NOT_NEEDED, Outcome, write_page
@@ -60,9 +61,10 @@ def retrain_alone(settings: Settings, if_drifted: bool, activate: bool) -> Outco
 
     silent = never_labelled(recent)
     rows, warnings = without_odd_senders(rows, senders, fresh, settings)
-    fresh = count_fresh(rows, manifest)
     past = read_past(settings, rows["features"].tolist())
-    warnings += describe_doubts(past, silent)
+    rows, repeated = unseen(past, rows)
+    fresh = count_fresh(rows, manifest)
+    warnings += [*describe_doubts(past, silent), *filter(None, [repeated])]
     for warning in warnings:
         log.warning("%s", warning)
     found = replace(found, history=len(past.truth), collected=len(rows), fresh=fresh, warnings=warnings)
@@ -161,7 +163,7 @@ def champion_is_right(champion: store.Model, rows: pd.DataFrame, newest: int) ->
     """Return where *champion* answers the newest rows correctly: bool (newest,)."""
     asked = rows.tail(newest)
     said = champion.pipeline.predict(clean_all(asked["features"], champion.schema))
-    return np.asarray([str(a) == str(b) for a, b in zip(said, asked["label"], strict=True)])
+    return np.asarray([same_label(a, b) for a, b in zip(said, asked["label"], strict=True)])
 
 
 def clean_all(features: pd.Series, schema: Schema) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from player.errors import ConfigError
 from player.settings.sections import ENVIRONMENTS, SECRETS, Settings, Table
 
 OTHER_VARIABLES = ("PLAYER_ENV", "PLAYER_HOME")
+LISTS = ("not_at_request_time", "missing", "keep")  # in a variable their parts are separated by commas
 
 
 def project_home() -> Path:
@@ -90,7 +91,7 @@ def read_variables(environment: str) -> dict[str, Any]:
         place = tables
         for key in keys[:-1]:
             place = place.setdefault(key, {})
-        place[keys[-1]] = value.split(",") if keys[-1] == "not_at_request_time" else value
+        place[keys[-1]] = value.split(",") if keys[-1] in LISTS else value
     return tables
 
 

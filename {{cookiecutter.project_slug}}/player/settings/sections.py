@@ -41,6 +41,8 @@ class DataSettings(Table):
     id: str
     time: str
     not_at_request_time: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
 
 
 class Contract(Table):

@@ -38,13 +38,14 @@ class PredictionRow:
 
 @dataclass(frozen=True)
 class LabelRow:
-    """One label as it was sent; *id* is its own."""
+    """One label as it was sent; *id* is its own, a *strange* one is no class of the model."""
 
     id: str
     request_id: str
     label: Any
     received_at: datetime
     sender: str
+    strange: bool = False
 
 
 class Writer:
@@ -91,7 +92,8 @@ class Writer:
         """Return for each label, durable, what became of it. Raises NotDurable.
 
         stored: the first label of a prediction; early: its prediction is not there yet; duplicate: the same again,
-        not kept; contradicts: another value, kept as history; unknown: no prediction has that id, kept as history.
+        not kept; contradicts: another value, kept as history; unknown: no prediction has that id, kept as history;
+        unknown class: no class of the model, kept as history, and never the truth.
         """
         statuses: list[str] = []
         for start in range(0, len(rows), ROWS_IN_ONE_COMMIT):
@@ -160,7 +162,9 @@ def insert_label(connection: sqlite3.Connection, row: LabelRow, known: Mapping[s
     about, value = to_text(row.request_id), to_json(row.label)
     found = connection.execute(TRUE_LABEL, (about,)).fetchone()
     truth = found[0] if found else known.get(about)
-    if truth is not None:
+    if row.strange:
+        status = "unknown class"
+    elif truth is not None:
         status = "duplicate" if truth == value else "contradicts"
     elif about in known or connection.execute(PREDICTED, (about,)).fetchone():
         status = "stored"

@@ -11,6 +11,8 @@ from typing import Any
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 
 from player import logging_config
+from player.reading.labels import Labels, labels_of
+from player.repair import without_usual
 from player.settings.sections import Contract
 from player.storage.writer import LabelRow, PredictionRow
 from player.web import access, metrics, payload
@@ -49,7 +51,8 @@ def create_blueprint(contract: Contract) -> Blueprint:
 def predict() -> Response:
     """Answer one applicant: clean, predict, make durable, log; only then reply."""
     started = time.perf_counter()
-    asked = payload.read_asked(request, components().settings.contract)
+    schema = components().predictor.schema
+    asked = payload.read_asked(request, components().settings.contract, schema.names if schema else ())
     logging_config.request_id.set(asked.key)
     earlier = components().writer.find(asked.key)
     row = earlier or components().writer.put_prediction(ask_model(asked, started))
@@ -68,12 +71,9 @@ def predict() -> Response:
 def ask_model(asked: payload.Asked, started: float) -> PredictionRow:
     """Return the model's answer as the row to store."""
     answer = components().predictor.answer(asked.features)
-    if answer.warnings:
-        said = (
-            "; ".join(answer.warnings)
-            if components().settings.logging.show_values
-            else f"{len(answer.warnings)} values"
-        )
+    repaired = without_usual(answer.warnings) if asked.written else answer.warnings
+    if repaired:
+        said = "; ".join(repaired) if components().settings.logging.show_values else f"{len(repaired)} values"
         log.info("preprocessing repaired: %s", said)
     return PredictionRow(
         request_id=asked.key,
@@ -83,7 +83,7 @@ def ask_model(asked: payload.Asked, started: float) -> PredictionRow:
         proba=answer.proba,
         degraded=answer.degraded,
         features=payload.storable(asked.features),
-        warnings=[*asked.warnings, *answer.warnings],
+        warnings=[*asked.warnings, *repaired],
         latency_ms=round(1000 * (time.perf_counter() - started), 3),
         client=access.client(),
     )
@@ -112,7 +112,8 @@ def feedback() -> Response:
     if len(items) > MOST_LABELS:
         abort(413, f"At most {MOST_LABELS} labels in one request.")
     now = datetime.now(UTC)
-    rows = [read_label(item, contract, now) for item in items]
+    classes = labels_of(tuple(components().predictor.classes))
+    rows = [read_label(item, contract, now, classes) for item in items]
     components().quota.take(access.sender(), len(rows))
     statuses = components().writer.put_labels(rows)
     metrics.count_labels(statuses)
@@ -121,8 +122,11 @@ def feedback() -> Response:
     return jsonify(results if isinstance(body, list) else results[0])
 
 
-def read_label(item: Any, contract: Contract, now: datetime) -> LabelRow:
-    """Return one label of the body; anything but an id and a plain value is the sender's mistake."""
+def read_label(item: Any, contract: Contract, now: datetime, classes: Labels) -> LabelRow:
+    """Return one label of the body; anything but an id and a plain value is the sender's mistake.
+
+    A label that means a class of the model is kept as that class, any other one as it came.
+    """
     if not isinstance(item, dict) or contract.request_id not in item or contract.label not in item:
         abort(422, f"Each label needs {contract.request_id!r} and {contract.label!r}.")
     request_id, label = item[contract.request_id], item[contract.label]
@@ -134,7 +138,10 @@ def read_label(item: Any, contract: Contract, now: datetime) -> LabelRow:
         abort(422, f"{contract.request_id!r} must be a text or an integer of at most {payload.LONGEST_ID} characters.")
     if isinstance(label, dict | list) or label is None or len(str(label)) > payload.LONGEST_ID:
         abort(422, f"{contract.label!r} must be a plain value.")
-    return LabelRow(str(uuid.uuid4()), payload.printable(str(request_id)), label, now, access.sender())
+    known = classes.read(label)
+    strange = known is None and bool(classes.classes)
+    label = label if known is None else known
+    return LabelRow(str(uuid.uuid4()), payload.printable(str(request_id)), label, now, access.sender(), strange)
 
 
 def live() -> Response:

@@ -3,7 +3,7 @@
 import json
 import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ class Asked:
     request_id: str | int
     features: dict[str, Any]
     warnings: list[str] = field(default_factory=list)
+    written: bool = False  # as a query, where everything is text
 
     @property
     def key(self) -> str:
@@ -35,23 +36,29 @@ class Asked:
         return printable(str(self.request_id))
 
 
-def read_asked(request: Request, contract: Contract) -> Asked:
-    """Return what *request* asks; raises NotAnObject when a body cannot be understood as a JSON object."""
-    body = read_query(request, contract) if request.method == "GET" else read_object(request.get_data())
-    given = body.pop(contract.request_id, request.headers.get("X-Request-ID"))
-    request_id, warnings = read_request_id(given)
+def read_asked(request: Request, contract: Contract, names: Collection[str] = ()) -> Asked:
+    """Return what *request* asks; raises NotAnObject when a body cannot be understood as a JSON object.
+
+    *names* are those of the features: where one has a name of the contract's, a query argument means the feature.
+    """
+    written = request.method == "GET"
+    body = read_query(request, contract, names) if written else read_object(request.get_data())
+    header = request.headers.get("X-Request-ID")
+    request_id, warnings = read_request_id(
+        header if written and contract.request_id in names else body.pop(contract.request_id, header)
+    )
     features: Any = body
-    if contract.features and contract.features in body:
+    if contract.features and contract.features in body and not (written and contract.features in names):
         features = body[contract.features]
         if not isinstance(features, dict):
             features, warnings = {}, [*warnings, f"{contract.features}: not an object, every feature taken as missing"]
-    return Asked(request_id, features, warnings)
+    return Asked(request_id, features, warnings, written)
 
 
-def read_query(request: Request, contract: Contract) -> dict[str, Any]:
+def read_query(request: Request, contract: Contract, names: Collection[str]) -> dict[str, Any]:
     """Return the query arguments; a `features` argument may hold a JSON object, as on the workshop's slides."""
     body: dict[str, Any] = request.args.to_dict()
-    if contract.features in body:
+    if contract.features in body and contract.features not in names:
         try:
             body[contract.features] = read_object(body[contract.features].encode())
         except NotAnObject:

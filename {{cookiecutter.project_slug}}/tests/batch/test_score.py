@@ -12,8 +12,7 @@ import pytest
 from click.testing import CliRunner
 from filelock import FileLock
 
-from player.batch import files
-from player.batch.columns import clean_batch, raw_rows
+from player.batch.columns import clean_batch
 from player.batch.score import score
 from player.cli import main
 from player.config import Settings
@@ -21,6 +20,7 @@ from player.errors import DataError
 from player.features import clean, to_table
 from player.model import store
 from player.model.predictor import Predictor
+from player.reading import files
 from player.training import train
 
 
@@ -124,7 +124,7 @@ def test_columns_are_cleaned_as_rows_are(predictor: Predictor, values: list[obje
 
     found, warnings = clean_batch(batch, schema, from_csv)
 
-    one_by_one = [clean(raw, schema) for raw in raw_rows(batch, schema, from_csv)]
+    one_by_one = [clean(raw, schema, written=from_csv) for raw in batch.to_pylist()]
     pd.testing.assert_frame_equal(to_table([row for row, _ in one_by_one], schema), found)
     assert [row_warnings for _, row_warnings in one_by_one] == [json.loads(text) for text in warnings.to_pylist()]
 

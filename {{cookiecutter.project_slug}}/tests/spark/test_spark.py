@@ -14,13 +14,13 @@ from click.testing import CliRunner
 from sqlalchemy import create_engine, select
 
 from player.batch import spark
-from player.batch.files import BYTES_AT_ONCE, read_batches
 from player.batch.score import Engine, Result, score
 from player.cli import main
 from player.config import Settings
 from player.errors import DataError, PlayerError
 from player.model import store
 from player.model.predictor import Predictor
+from player.reading.files import BYTES_AT_ONCE, read_batches
 from player.storage.tables import BatchRun
 
 ODD_CSV = "\n".join(

@@ -17,6 +17,7 @@ from player.errors import ModelError
 from player.model import store
 from player.monitoring import Report, chapters, report
 from player.monitoring.quality import class_names
+from player.reading.labels import known_labels
 from player.storage import queries
 from player.storage.database import within
 from player.web.components import Components
@@ -81,6 +82,7 @@ def gather(components: Components) -> Page:
     limit = max(min(HISTORY * limits.window_rows, MOST_ROWS), limits.window_rows)
     rows, models, troubles = read_tables(components, limit)
     manifest, trouble = read_manifest(components)
+    rows, strange = known_labels(rows, manifest.classes if manifest else ())
     profile, metrics = (manifest.profile, manifest.metrics) if manifest else ({}, {})
     found = report(rows, profile, limits, metrics)
     return Page(
@@ -95,7 +97,7 @@ def gather(components: Components) -> Page:
         newest=describe_newest(rows.head(NEWEST), settings.logging.show_values),
         thresholds=(limits.psi_warn, limits.psi_alarm),
         window=limits.window_rows,
-        troubles=[*components.complaints(), *troubles, *trouble],
+        troubles=[*components.complaints(), *troubles, *trouble, *([strange] if strange else [])],
     )
 
 

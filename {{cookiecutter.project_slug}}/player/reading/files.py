@@ -1,0 +1,150 @@
+"""Opens tables as people save them, CSV or Parquet: encoding and separator are recognised where that is safe."""
+
+import codecs
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+from pyarrow import compute
+
+from player.errors import DataError
+
+SUFFIXES = (".csv", ".parquet")
+ROWS_AT_ONCE = 100_000
+BYTES_AT_ONCE = 4 << 20  # of a CSV file; Arrow reads some 40 times as much ahead
+BEGINNING = 1 << 18  # bytes that show how a CSV file is written
+SEPARATORS = ",;\t|"
+WHOLE = r"^(0|-?[1-9][0-9]{0,17})$"
+PLAIN = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a CSV file is written."""
+
+    encoding: str
+    separator: str
+    skip: int  # lines before the headings
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Return all rows of a CSV or Parquet file; raises DataError for no table.
+
+    A column of a CSV file that holds plain numbers only is one of numbers. Every other one stays text as it is
+    written, gaps as NaN: what its cells mean is decided by `read_column`.
+    """
+    table = pa.Table.from_batches(list(read_batches(path)))
+    if not table.num_rows:
+        raise DataError(f"{path} has no rows.")
+    if path.suffix == ".csv":
+        table = pa.table({name: as_plain(table[name]) for name in table.column_names})
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def as_plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a *column* of text as numbers when it holds nothing else; 01 is no plain number."""
+    for pattern, kind in ((WHOLE, pa.int64()), (PLAIN, pa.float64())):
+        if column.null_count < len(column) and compute.all(compute.match_substring_regex(column, pattern)).as_py():
+            return column.cast(kind)
+    return column
+
+
+def read_batches(source: Path) -> Iterator[pa.RecordBatch]:
+    """Yield an empty batch, which shows the columns, then the rows of *source*; raises DataError for no table."""
+    try:
+        schema, batches = open_csv(source) if source.suffix == ".csv" else open_parquet(source)
+        names = [name if name.strip() else f"Unnamed: {place}" for place, name in enumerate(schema.names)]
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise DataError(f"{source} has two columns of the same name ({twice[0]!r}); rename one.")
+        schema = pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
+        yield pa.RecordBatch.from_pylist([], schema=schema)
+        for batch in batches:
+            yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+    except FileNotFoundError:
+        raise DataError(f"{source} does not exist.") from None
+    except (pa.ArrowException, OSError, UnicodeError) as error:
+        raise DataError(f"{source} cannot be read as a table: {str(error).splitlines()[0]}") from None
+
+
+def open_csv(source: Path) -> tuple[pa.Schema, Any]:
+    """Return columns and rows of a CSV file; every cell is text, an empty one is null."""
+    dialect = find_dialect(source)
+    read = pc.ReadOptions(block_size=BYTES_AT_ONCE, encoding=dialect.encoding, skip_rows=dialect.skip)
+    parse = pc.ParseOptions(delimiter=dialect.separator, newlines_in_values=True)
+    with pc.open_csv(source, read, parse) as first:
+        names = first.schema.names
+    texts = pc.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]
+    )
+    reader = pc.open_csv(source, read, parse, texts)
+    return reader.schema, reader
+
+
+def open_parquet(source: Path) -> tuple[pa.Schema, Any]:
+    """Return columns and rows of a Parquet file."""
+    file = pq.ParquetFile(source, pre_buffer=False)  # or all that was read stays in memory until the end
+    return file.schema_arrow, file.iter_batches(ROWS_AT_ONCE)
+
+
+def find_dialect(source: Path) -> Dialect:
+    """Return how the CSV file *source* is written; raises DataError when it cannot be told safely."""
+    with source.open("rb") as file:
+        beginning = file.read(BEGINNING)
+    encoding = next((name for bom, name in BOMS.items() if beginning.startswith(bom)), "utf-8")
+    text = decode(beginning, encoding, source)
+    skip = 1 if text.lower().startswith("sep=") else 0
+    lines = text.splitlines()[skip : skip + 50]
+    if len(beginning) == BEGINNING:
+        lines = lines[:-1] or lines  # the last one may be cut
+    if skip:
+        return Dialect(encoding.removesuffix("-sig"), text[4:5], skip)
+    return Dialect(encoding.removesuffix("-sig"), find_separator(lines), skip)
+
+
+def decode(beginning: bytes, encoding: str, source: Path) -> str:
+    """Return the text of *beginning*, whose last letter may be cut; raises DataError when it is written otherwise."""
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(beginning)
+    except UnicodeDecodeError as error:
+        line = beginning[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{source} is not written in UTF-8 (line {line}); save it again as UTF-8, in a spreadsheet as 'CSV UTF-8'."
+        ) from None
+
+
+def find_separator(lines: list[str]) -> str:
+    """Return what stands between the cells of *lines*: what cuts most of them into equally many, and more than one.
+
+    >>> find_separator(["a;b", "1,5;2,5"]), find_separator(["a,b", "1,2"]), find_separator(["a"])
+    (';', ',', ',')
+    """
+    best, most = ",", (0.0, 0)
+    for separator in SEPARATORS:
+        widths = [len(row) for row in csv.reader(lines, delimiter=separator) if row]
+        if widths and widths[0] > 1:
+            alike = sum(width == widths[0] for width in widths) / len(widths)
+            if (alike, widths[0]) > most:
+                best, most = separator, (alike, widths[0])
+    return best
+
+
+def rows_in(source: Path) -> int:
+    """Return how many rows *source* has: of a CSV file about how many, judged by its beginning; 0 when it is broken."""
+    try:
+        if source.suffix == ".parquet":
+            return int(pq.read_metadata(source).num_rows)
+        with source.open("rb") as file:
+            beginning = file.read(1 << 20)
+        return round(beginning.count(b"\n") * source.stat().st_size / max(len(beginning), 1))
+    except (pa.ArrowException, OSError):  # what reads it will say so
+        return 0
