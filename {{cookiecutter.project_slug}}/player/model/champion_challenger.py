@@ -46,7 +46,7 @@ def compare(champion_right: np.ndarray, challenger_right: np.ndarray) -> Compari
 
     >>> found = compare(np.array([True] * 60 + [False] * 40), np.array([True] * 58 + [False] * 2 + [True] * 40))
     >>> print(found.champion, found.challenger, f"{found.low:.2f} {found.high:.2f}", found.better)
-    60 98 0.29 0.46 True
+    60 98 0.28 0.46 True
     """
     rows = len(champion_right)
     won = (int((challenger_right & ~champion_right).sum()) + 1) / (rows + 2)
