@@ -188,6 +188,14 @@ def test_board_shows_the_reasons_and_needs_nothing_else() -> None:
     assert not [mark for mark in ("<script", "src=", "@import", "url(") if mark in page]
 
 
+def test_a_wrong_answer_loses_no_point() -> None:
+    """The board lists what cost a point; a wrong answer earns none and costs none."""
+    result = make_result(reason="wrong")
+
+    assert [] == result.lost
+    assert "id-9" not in board.render(result)
+
+
 def test_board_escapes() -> None:
     """Markup in an address or a reason stays text."""
     page = board.render(make_result(url="http://x/<script>alert(1)</script>", reason="<b>"))

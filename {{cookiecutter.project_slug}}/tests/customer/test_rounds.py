@@ -143,4 +143,7 @@ def test_unusable_csv_is_refused(tmp_path: Path, text: str, label: str, message:
 
 def test_labels_come_late() -> None:
     """In every round a label is known only when more applicants have been asked."""
-    assert all(part.label_delay == rounds.LABEL_DELAY > 0 for part in standard_game(the_world(), 10))
+    delays = [part.label_delay for part in standard_game(the_world(), 10)]
+
+    assert [rounds.LABEL_DELAY] * 6 == delays
+    assert rounds.LABEL_DELAY > 0

@@ -9,7 +9,9 @@ import pytest
 from customer import world
 from player.config import Settings
 from player.features import clean, to_table
-from player.monitoring import Report, report
+from player.monitoring import Report, diagnosis, report
+from player.monitoring.evidence import Evidence
+from player.monitoring.traces import Trace
 from player.training import Trained
 
 START = datetime(2026, 11, 23, 7, 22, 40, tzinfo=UTC)
@@ -65,6 +67,27 @@ def test_what_changed_is_named(trained: Trained, settings: Settings) -> None:
     assert "income is everywhere about 1/12 of what it was" in found.sentence
     assert "housing says 'home loan' where it said 'mortgage'" in found.sentence
     assert "player/features.py" in found.advice
+
+
+@pytest.mark.parametrize(
+    ("shift", "traces", "calm"),
+    [
+        (world.AS_TRAINED, {}, "ok"),
+        (world.ANOTHER_POPULATION, {}, "warn"),
+        (world.AS_TRAINED, {"income": Trace("unit", "income is twice what it was")}, "warn"),
+    ],
+)
+def test_a_fallen_accuracy_or_a_broken_promise_is_an_alarm(
+    trained: Trained, settings: Settings, shift: str, traces: dict[str, Trace], calm: str
+) -> None:
+    """One of the two is enough, whatever happened to the features; without either there is no alarm."""
+    found = diagnose(answered(trained, shift), trained, settings)
+
+    def state(fell: bool, broken: str) -> str:
+        weighed = Evidence(0.8, fell, broken, at_training_mix=None, mixed_by="")
+        return diagnosis.diagnose(found.figures, found.drift, traces, weighed, settings.monitoring).state
+
+    assert [calm, "alarm", "alarm"] == [state(False, ""), state(True, ""), state(False, "the promise is broken")]
 
 
 @pytest.mark.parametrize(

@@ -231,6 +231,7 @@ def test_the_page_obeys_a_strict_content_security_policy(parts: FakeParts, rows:
     assert not {"script", "style", "iframe"} & set(found.tags)
     assert "style" not in names
     assert not [name for name in names if name.startswith("on")]
+    assert addresses
     assert all(address.startswith("/dashboard") for address in addresses)
 
 
@@ -305,5 +306,7 @@ def test_every_shape_stays_inside_its_box(periods: list[Period]) -> None:
     numbers = [float(n) for text in [*chart.lines, *chart.bands] for n in re.findall(r"-?\d+\.?\d*", text)]
     bars = [*charts.volume_bars(periods), *charts.bin_bars([Bin("a", 0.0, 1.0), Bin(MISSING, 0.0, 0.0)])]
 
+    assert bool(numbers) == any(each.accuracy for each in periods)
     assert all(0 <= number <= 100 for number in numbers)
+    assert len(bars) == 2 * len(periods) + 2
     assert all(bar.y >= 0 and bar.height >= 0 and bar.x + bar.width <= 100.1 for bar in bars)
