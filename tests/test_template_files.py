@@ -109,3 +109,28 @@ def test_constraints_hold_names_and_versions_only(name: str) -> None:
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
 
     assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; [\w .<>=!'()-]+)?", line)] == []
+
+
+# What the rest of the player may ask of the two modules that a participant keeps when the project is updated. Add to it
+# only what a copy of the first template has as well.
+KEPT = {
+    "player.features": set("Schema as_given clean clean_table read_schema to_table".split()),
+    "player.training": set("EXAMPLES RANDOM_STATE Trained as_classes as_rows build_pipeline in_time_order plain "
+                           "read_labels read_table served_proba train".split()),
+}  # fmt: skip
+
+
+def test_the_participants_own_modules_can_be_older_than_the_rest() -> None:
+    """No other module needs more of features.py and training.py than a project generated long ago has in them."""
+    found: dict[str, set[str]] = {name: set() for name in KEPT}
+    for path in sorted((ROOT / FOLDER / "player").rglob("*.py")):
+        if path.name in ("features.py", "training.py"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module in KEPT:
+                found[node.module] |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "training":
+                found["player.training"].add(node.attr)
+
+    assert all(found.values())
+    assert {name: asked - KEPT[name] for name, asked in found.items()} == {name: set() for name in KEPT}

@@ -15,7 +15,7 @@ import pandas as pd
 from player.config import DataSettings
 from player.errors import DataError
 from player.reading.cells import as_arrow, clean_column
-from player.reading.columns import Column, read_column
+from player.reading.columns import Column, read_columns
 from player.repair import Feature, Value, repair, shorten
 
 Row = dict[str, Value]
@@ -45,16 +45,6 @@ class Schema:
         """Return the schema that `to_dict` wrote."""
         features = tuple(Feature.from_dict(item) for item in plain["features"])
         return cls(features, plain["label"], tuple(plain["unavailable"]), dict(plain.get("left_out", {})))
-
-
-def read_columns(table: pd.DataFrame, data: DataSettings) -> list[Column]:
-    """Return what stands in each column of the training *table* that is not label, id, time or known afterwards."""
-    unavailable = (data.label, data.id, data.time, *data.not_at_request_time)
-    return [
-        read_column(str(name), table[name], data.missing, keep=name in data.keep)
-        for name in table.columns
-        if name not in unavailable
-    ]
 
 
 def read_schema(table: pd.DataFrame, data: DataSettings, columns: Sequence[Column] | None = None) -> Schema:

@@ -10,8 +10,7 @@ from rich.table import Table
 
 from player.config import DataSettings
 from player.errors import DataError
-from player.features import read_columns
-from player.reading.columns import Column
+from player.reading.columns import Column, read_columns
 from player.reading.deviations import Deviation, Deviations
 from player.reading.labels import check_classes, read_label_column
 from player.reading.times import read_times

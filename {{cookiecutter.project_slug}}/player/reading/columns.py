@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from player.config import DataSettings
 from player.reading.cells import as_arrow, is_number, is_text, unique
 from player.repair import DECIMAL, LARGEST, MISSING, NO, THOUSANDS, YES, Feature, as_text, readings, shorten
 
@@ -39,6 +40,16 @@ class Column:
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
         return {**asdict(self), "feature": asdict(self.feature) if not self.left_out else None}
+
+
+def read_columns(table: pd.DataFrame, data: DataSettings) -> list[Column]:
+    """Return what stands in each column of the training *table* that is not label, id, time or known afterwards."""
+    unavailable = (data.label, data.id, data.time, *data.not_at_request_time)
+    return [
+        read_column(str(name), table[name], data.missing, keep=name in data.keep)
+        for name in table.columns
+        if name not in unavailable
+    ]
 
 
 def read_column(name: str, given: pd.Series, words: Iterable[str], keep: bool = False) -> Column:
