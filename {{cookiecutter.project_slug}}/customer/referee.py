@@ -5,15 +5,17 @@ A prediction counts when it equals the true label and is of its kind: in JSON 1.
 """
 
 import asyncio
+import errno
 import json
 import time
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 
 from customer.contract import Contract
 
@@ -23,16 +25,25 @@ LABELS_DEADLINE_SECONDS = 10.0
 
 CORRECT, WRONG = "correct", "wrong"
 TIMEOUT, REFUSED, DISCONNECTED = "timeout", "refused", "disconnected"
+TIMEOUT_CONNECTING, TIMEOUT_READING = "timeout connecting", "timeout reading"
+TIMEOUTS = (TIMEOUT_CONNECTING, TIMEOUT, TIMEOUT_READING)  # no connection, no answer, half an answer by the deadline
+NO_NETWORK = "no network"  # the customer's own machine could not ask
 TOO_LARGE, NOT_JSON, NO_PREDICTION, UNKNOWN_CLASS = "too large", "not JSON", "no pred", "unknown class"
 POINTS = {CORRECT: 1, WRONG: 0}  # every other reason costs a point
+OWN_TROUBLE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.ENETDOWN)
+EXCERPT = 300  # characters of an answer that are kept to be looked at
+
+Headers = Mapping[str, str]
+Signer = Callable[[str, bytes], Headers]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one request earned, why, and how long it took."""
+    """What one request earned, why, how long it took, and the beginning of the answer."""
 
     reason: str
     milliseconds: float = 0.0
+    answer: str = field(default="", compare=False)
 
     @property
     def points(self) -> int:
@@ -53,28 +64,60 @@ class Player:
     key: str = ""
 
 
+@dataclass
+class Exchange:
+    """How far one HTTP exchange has come, and what it brought."""
+
+    phase: str = TIMEOUT_CONNECTING
+    reason: str = ""
+    body: bytes = b""
+
+
 class TooLarge(Exception):
     """The answer is longer than anybody needs for a prediction."""
 
 
+async def connected(session: Any, context: Any, params: Any) -> None:
+    """Note that the connection of an exchange is there, so that the reason of a timeout says more."""
+    if isinstance(context.trace_request_ctx, Exchange):
+        context.trace_request_ctx.phase = TIMEOUT
+
+
+def tracing() -> aiohttp.TraceConfig:
+    """Return what lets an exchange know how far it has come."""
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(connected)
+    trace.on_connection_reuseconn.append(connected)
+    return trace
+
+
 @asynccontextmanager
-async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
+async def open_session(resolver: AbstractResolver | None = None) -> AsyncIterator[aiohttp.ClientSession]:
     """Open a client that carries nothing from one player to another and knows no time limit but the referee's."""
     # Names are resolved once: an address that changes during the game cannot lead the customer elsewhere.
-    connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=None)
+    connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=None, resolver=resolver)
     async with aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
         trust_env=False,
         auto_decompress=False,
+        trace_configs=[tracing()],
         headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "customer"},
     ) as session:
         yield session
 
 
+def unsigned(path: str, body: bytes) -> Headers:
+    """Sign nothing."""
+    return {}
+
+
 class Referee:
-    """Asks one player and sends it labels, each call within one total deadline."""
+    """Asks one player and sends it labels, each call within one total deadline.
+
+    *sign* gives the headers that prove who asks; with *peek* the beginning of an error's page is kept as well.
+    """
 
     def __init__(
         self,
@@ -83,63 +126,83 @@ class Referee:
         contract: Contract,
         labels: tuple[Any, ...],
         deadline: float = DEADLINE_SECONDS,
+        sign: Signer = unsigned,
+        peek: bool = False,
     ) -> None:
         self.session, self.player, self.contract, self.labels = session, player, contract, labels
-        self.deadline = deadline
+        self.deadline, self.sign, self.peek = deadline, sign, peek
 
-    async def ask(self, request_id: str, features: Mapping[str, Any], label: Any) -> Verdict:
+    async def ask(
+        self, request_id: str, features: Mapping[str, Any], label: Any, headers: Headers | None = None
+    ) -> Verdict:
         """Ask for a prediction about *features* and judge it against the true *label*. Never raises."""
         names = self.contract
         body: dict[str, Any] = {names.request_id: request_id}
         body |= {names.features: features} if names.features else features
         started = time.perf_counter()
-        status, answer = await self.post(names.predict, body, self.deadline)
+        done = await self.post(names.predict, body, self.deadline, headers)
         milliseconds = 1000 * (time.perf_counter() - started)
-        reason = status or judge(answer, names.prediction, label, self.labels)
-        return Verdict(reason, round(milliseconds, 2))
+        reason = done.reason or judge(done.body, names.prediction, label, self.labels)
+        excerpt = done.body[: 4 * EXCERPT].decode("utf-8", "replace")[:EXCERPT]
+        return Verdict(reason, round(milliseconds, 2), excerpt)
 
     async def send_labels(self, labels: list[tuple[str, Any]]) -> str:
         """Send (request id, true label) pairs to the player; return "" or why they did not arrive. Never raises."""
         names = self.contract
         body = [{names.request_id: request_id, names.label: label} for request_id, label in labels]
         headers = {"Authorization": f"Bearer {self.player.key}"} if self.player.key else {}
-        reason, _ = await self.post(names.feedback, body, LABELS_DEADLINE_SECONDS, headers)
-        return reason
+        return (await self.post(names.feedback, body, LABELS_DEADLINE_SECONDS, headers)).reason
 
-    async def post(
-        self, path: str, body: Any, deadline: float, headers: Mapping[str, str] | None = None
-    ) -> tuple[str, bytes]:
-        """Post *body* as JSON; return ("", answer) for a 200 and (reason, b"") for anything else. Never raises."""
+    async def post(self, path: str, body: Any, deadline: float, headers: Headers | None = None) -> Exchange:
+        """Post *body* as JSON; the exchange's reason is "" for a 200 that was read whole. Never raises."""
         data = json.dumps(body).encode()
-        headers = {"Content-Type": "application/json", **(headers or {})}
+        headers = {"Content-Type": "application/json", **(headers or {}), **self.sign(path, data)}
+        done = Exchange()
         try:
             async with asyncio.timeout(deadline):
-                return await self.exchange(self.player.url + path, data, headers)
+                await self.exchange(done, self.player.url + path, data, headers)
         except TimeoutError:
-            return TIMEOUT, b""
-        except aiohttp.ClientConnectorError:
-            return REFUSED, b""
+            done.reason = done.phase
+        except aiohttp.ClientConnectorError as error:
+            done.reason = NO_NETWORK if error.errno in OWN_TROUBLE else REFUSED
         except TooLarge:
-            return TOO_LARGE, b""
+            done.reason = TOO_LARGE
         except (zlib.error, EOFError):
-            return NOT_JSON, b""
+            done.reason = NOT_JSON
         except (aiohttp.ClientError, OSError, ValueError):  # ValueError: what came back is not HTTP
-            return DISCONNECTED, b""
+            done.reason = DISCONNECTED
+        return done
 
-    async def exchange(self, url: str, data: bytes, headers: Mapping[str, str]) -> tuple[str, bytes]:
+    async def exchange(self, done: Exchange, url: str, data: bytes, headers: Headers) -> None:
         """Do one HTTP exchange. Asks again, once, when a connection that was kept open turns out to be closed."""
         for attempt in (1, 2):
             try:
-                async with self.session.post(url, data=data, headers=headers, allow_redirects=False) as response:
-                    if response.status != 200:
-                        return f"status {response.status}", b""
-                    return "", await read_answer(response)
+                async with self.session.post(
+                    url, data=data, headers=headers, allow_redirects=False, trace_request_ctx=done
+                ) as response:
+                    if response.status == 200:
+                        done.phase = TIMEOUT_READING
+                        done.body = await read_answer(response)
+                    else:
+                        done.reason = f"status {response.status}"
+                        done.body = await peek_at(response) if self.peek else b""
+                    return
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
                 # A server may close an idle connection at the moment it is used again: nobody's fault. The id is the
                 # same, so a player that did see the first request answers it once.
                 if attempt == 2 or isinstance(error, aiohttp.ClientConnectorError):
                     raise
-        raise AssertionError("unreachable")
+
+
+async def peek_at(response: aiohttp.ClientResponse) -> bytes:
+    """Return the beginning of an error's page, or where a redirect leads; "" when it does not come at once."""
+    if location := response.headers.get("Location"):
+        return location.encode()
+    try:
+        async with asyncio.timeout(0.5):
+            return await response.content.read(4 * EXCERPT)
+    except (TimeoutError, aiohttp.ClientError):
+        return b""
 
 
 async def read_answer(response: aiohttp.ClientResponse) -> bytes:

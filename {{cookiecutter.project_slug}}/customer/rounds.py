@@ -20,11 +20,15 @@ PARALLEL, BURST = 8, 64  # requests on their way at once
 
 @dataclass(frozen=True)
 class Case:
-    """One applicant: what is sent, the true label, and whether a player who knows the truth would be right."""
+    """One applicant: what is sent, the true label, and whether a player who knows the truth would be right.
+
+    `row` is a checksum of the row as it was drawn, by which it is known again however odd it was made.
+    """
 
     features: dict[str, Any]
     label: Any
     best: bool
+    row: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ def draw_cases(part: Round, seed: int) -> list[Case]:
     """Return the applicants of a round; the same *seed* gives the same ones, whichever other rounds are played."""
     rng = np.random.default_rng([seed, zlib.crc32(part.name.encode())])
     drawn = part.population.draw(rng, part.requests, part.shift)
+    marks = [f"{mark:016x}" for mark in pd.util.hash_pandas_object(drawn, index=False).tolist()]
     labels = drawn.pop(part.population.label).astype(object).tolist()
     best = [True] * len(labels)
     if part.population.truth_known:
@@ -94,4 +99,4 @@ def draw_cases(part: Round, seed: int) -> list[Case]:
     features = [{str(name): value for name, value in row.items()} for row in rows]
     if part.odd:
         features = [oddities.make_odd(rng, row) for row in features]
-    return [Case(*each) for each in zip(features, labels, best, strict=True)]
+    return [Case(*each) for each in zip(features, labels, best, marks, strict=True)]

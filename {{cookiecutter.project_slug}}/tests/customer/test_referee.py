@@ -38,6 +38,14 @@ async def drip(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.02)
 
 
+async def drip_body(writer: asyncio.StreamWriter) -> None:
+    """Send the header at once and the body byte by byte."""
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    while True:
+        writer.write(b" ")
+        await asyncio.sleep(0.02)
+
+
 async def drip_interim(writer: asyncio.StreamWriter) -> None:
     """Promise an answer again and again."""
     while True:
@@ -90,6 +98,7 @@ ANSWERS: dict[str, tuple[bytes | Behaviour, str]] = {
     "endless header": (http(RIGHT, "200 OK", "X: " + "x" * 100_000), "disconnected"),
     "hangs": (hang, "timeout"),
     "drips": (drip, "timeout"),
+    "drips the body": (drip_body, "timeout reading"),
     "promises": (drip_interim, "timeout"),
 }
 
@@ -141,7 +150,7 @@ def test_verdict(behaviour: bytes | Behaviour, reason: str) -> None:
 
     async def play() -> tuple[Verdict, list[bytes]]:
         async with hostile_server(behaviour) as (url, asked):
-            return await ask(url, deadline=0.3 if reason == "timeout" else 5.0), asked
+            return await ask(url, deadline=0.3 if "timeout" in reason else 5.0), asked
 
     verdict, asked = asyncio.run(play())
 
