@@ -1,4 +1,4 @@
-"""The customer's commands: `customer play` and `customer data`."""
+"""The customer's commands: `customer play`, `customer host`, `customer check` and `customer data`."""
 
 import asyncio
 import json
@@ -16,6 +16,7 @@ from customer import board, rounds, show, starting, table, world
 from customer.contract import Contract, load_contract
 from customer.errors import CustomerError
 from customer.game import describe, ignore, play
+from customer.host.commands import check, host
 from customer.referee import DEADLINE_SECONDS, Player
 from customer.rounds import Population, Round
 from customer.score import GameResult
@@ -221,6 +222,9 @@ def wait_for_ctrl_c(console: Console) -> None:
         while True:
             time.sleep(0.5)
 
+
+for command in (host, check):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

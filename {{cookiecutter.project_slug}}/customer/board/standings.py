@@ -1,8 +1,12 @@
-"""Who stands where: adds up what everybody earned, and ranks it. Pure arithmetic, no clock and no database."""
+"""Who stands where: adds up what everybody earned, and ranks it. Pure arithmetic, no clock and no database.
+
+The game counts in one thread while a page reads in another: both take the lock.
+"""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 CORRECT, WRONG = "correct", "wrong"
@@ -46,6 +50,7 @@ class Standings:
         self.tallies: dict[int, Tally] = {}
         self.blocks = 0
         self.play_id = 0
+        self.lock = Lock()
         self.before: dict[int, int] = {}  # the points when this round began
 
     def tally(self, player_id: int) -> Tally:
@@ -54,9 +59,14 @@ class Standings:
 
     def add_block(self, play_id: int, outcomes: Iterable[Outcome]) -> None:
         """Count a block that everybody has answered."""
+        with self.lock:
+            self._add_block(play_id, outcomes)
+
+    def _add_block(self, play_id: int, outcomes: Iterable[Outcome]) -> None:
+        """Count a block, with the lock held."""
         if play_id != self.play_id:
             self.play_id = play_id
-            self.before = {player_id: each.points for player_id, each in self.tallies.items()}
+            self.before = {player_id: each.points for player_id, each in self.tallies.items()} if self.blocks else {}
         times: dict[int, list[float]] = {}
         for player_id, reason, points, milliseconds, best in outcomes:
             self.tally(player_id).add(reason, points, best)
@@ -70,7 +80,11 @@ class Standings:
 
     def lines(self, people: Iterable[tuple[int, str, str]]) -> list[dict[str, Any]]:
         """Return a line of the board for each of *people* (number, name, state), the best first."""
-        people = list(people)
+        with self.lock:
+            return self._lines(list(people))
+
+    def _lines(self, people: list[tuple[int, str, str]]) -> list[dict[str, Any]]:
+        """Return the lines, with the lock held."""
         now = ranks({number: self.tally(number).points for number, _, _ in people})
         then = ranks({number: self.before.get(number, 0) for number, _, _ in people})
         lines = [

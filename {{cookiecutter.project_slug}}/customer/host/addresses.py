@@ -15,14 +15,15 @@ from aiohttp.resolver import ThreadedResolver
 from customer.errors import CustomerError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+LOWEST_PORT = 1024
 EXAMPLE = "it looks like http://10.0.0.17:5000"
 
 
 class Guard:
     """Decides about addresses: the networks that are *allowed* (none given: all that can be a player's)."""
 
-    def __init__(self, allowed: list[str] | None = None, own_port: int = 0) -> None:
-        self.own_port = own_port
+    def __init__(self, allowed: list[str] | None = None, own_port: int = 0, loopback: bool = True) -> None:
+        self.own_port, self.loopback = own_port, loopback
         try:
             self.allowed: list[Network] = [ipaddress.ip_network(each.strip()) for each in allowed or []]
         except ValueError as error:
@@ -35,6 +36,8 @@ class Guard:
             ip = ip.ipv4_mapped
         if self.allowed and not any(ip.version == each.version and ip in each for each in self.allowed):
             return f"{ip} is in none of the host's networks ({', '.join(map(str, self.allowed))})"
+        if ip.is_loopback and not (self.loopback or self.allowed):
+            return f"{ip} is this machine to itself: give the address by which the host reaches yours"
         if ip.is_link_local or ip.is_multicast or ip.is_unspecified or (ip.is_reserved and not ip.is_loopback):
             return f"{ip} is no address of a player"
         return ""
@@ -71,7 +74,10 @@ def split(url: str) -> tuple[str, str, int]:
         raise CustomerError(f"{url[:60]!r} is no address; {EXAMPLE}.")
     if parts.username is not None or parts.query or parts.fragment or parts.path not in ("", "/", "/api", "/api/"):
         raise CustomerError(f"{url[:60]!r} has more than name and port; {EXAMPLE}.")
-    return parts.scheme, host, port or (443 if parts.scheme == "https" else 80)
+    port = port or (443 if parts.scheme == "https" else 80)
+    if port < LOWEST_PORT and port not in (80, 443):
+        raise CustomerError(f"Port {port} belongs to another service; a player listens on 80, 443 or above 1023.")
+    return parts.scheme, host, port
 
 
 def is_own(address: str) -> bool:

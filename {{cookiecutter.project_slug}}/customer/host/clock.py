@@ -9,7 +9,6 @@ from collections import deque
 
 from customer.referee import NO_NETWORK, TIMEOUTS, Verdict
 
-LONGEST_SLEEP = 0.25  # a pause is noticed after this
 BEAT, BEATS = 0.02, 3000
 OWN_SHARE = 0.1  # of the deadline: when the host slept longer than this, the timeout is its own
 
@@ -42,7 +41,7 @@ class GameClock:
         """Return at *moment*, and never while the clock stands still."""
         await self.going.wait()
         while (left := moment - self.now()) > 0:
-            await asyncio.sleep(min(left, LONGEST_SLEEP))
+            await asyncio.sleep(left)
             await self.going.wait()
 
 

@@ -28,7 +28,7 @@ class Control:
             "freeze": self.freeze,
             "thaw": self.thaw,
             "void": self.void,
-            "check": self.check,
+            "test": self.test,
             "remove": self.remove,
             "end": self.end,
         }
@@ -120,7 +120,7 @@ class Control:
         await self.tournament.count_again()
         return f"Round {play_id} does not count: {why}"
 
-    async def check(self, words: Words) -> str:
+    async def test(self, words: Words) -> str:
         """Test a player's plumbing, free of points."""
         seat = self.find(words)
         finding = await self.tournament.places.prober.look(seat)

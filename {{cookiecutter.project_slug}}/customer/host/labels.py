@@ -1,4 +1,7 @@
-"""Brings the true labels to the players when everybody has answered; a player that takes none holds up nobody."""
+"""Brings the true labels to the players when everybody has answered; a player that takes none holds up nobody.
+
+They leave one after another, not all in the same instant, so that no request waits behind a burst of labels.
+"""
 
 import asyncio
 from collections import deque
@@ -22,15 +25,16 @@ class LabelPost:
         self.ways: dict[int, asyncio.Task[None]] = {}
         self.trouble: dict[int, str] = {}
 
-    def bring(self, seat: Seat, block_id: int, pairs: Pairs) -> None:
-        """Take the labels of one block for one player."""
+    def bring(self, seat: Seat, block_id: int, pairs: Pairs, spread: float = 0.0) -> None:
+        """Take the labels of one block for one player; they leave within *spread* seconds."""
         self.bags.setdefault(seat.row.id, deque()).append((block_id, pairs))
         way = self.ways.get(seat.row.id)
         if way is None or way.done():
-            self.ways[seat.row.id] = asyncio.create_task(self.go(seat))
+            self.ways[seat.row.id] = asyncio.create_task(self.go(seat, spread * seat.offset))
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, seat: Seat, wait: float) -> None:
         """Bring everything that waits for a player; what does not arrive is brought again, later and later."""
+        await asyncio.sleep(wait)
         bag, tries = self.bags[seat.row.id], 0
         while bag:
             block_id, pairs = bag[0]

@@ -46,7 +46,8 @@ class Places:
     async def take_all(self) -> None:
         """Give everybody who is registered a seat."""
         for row in await self.ledger.read(self.roster.players):
-            self.take(row)
+            if row.id not in self.seats:
+                self.take(row)
 
     def take(self, row: PlayerRow) -> Seat:
         """Give a player its seat, and test it where that is still to be done."""
@@ -72,8 +73,8 @@ class Places:
         seat.state, seat.why, seat.fails = state, why, 0
         self.changed.set()
 
-    async def join(self, name: str, url: str, label_key: str = "") -> tuple[Seat, Finding]:
-        """Register a player and test it once; raises CustomerError when that cannot be."""
+    async def join(self, name: str, url: str, label_key: str = "", look: bool = True) -> tuple[Seat, Finding | None]:
+        """Register a player and, with *look*, test it once; raises CustomerError when that cannot be."""
         if not self.open:
             raise CustomerError("The tournament is over; nobody can join any more.")
         shown, name_key = names.clean(name)
@@ -81,7 +82,7 @@ class Places:
         row = await self.ledger.write(self.roster.add, shown, name_key, address, url_key, label_key)
         seat = self.take(row)
         self.changed.set()
-        return seat, await self.prober.look(seat)
+        return seat, await self.prober.look(seat) if look else None
 
     async def move(self, seat: Seat, url: str, label_key: str) -> Finding:
         """Let a player answer from another address from now on, and test it there."""

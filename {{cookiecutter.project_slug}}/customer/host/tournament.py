@@ -25,7 +25,8 @@ from customer.host.seat import Block, Seat, Table
 from customer.host.store import ENDED, Store
 
 log = logging.getLogger(__name__)
-LEAD_SECONDS = 0.3  # from the beginning of a round to its first request
+LEAD_SECONDS = 0.5  # before its first request a block is made ready
+SPREAD = 0.5  # of a block's time, in which its labels leave
 LAST_LABELS_SECONDS = 20.0
 
 
@@ -48,6 +49,7 @@ class Tournament:
         self.post = LabelPost(self.ledger)
         self.standings, self.counting = Standings(), asyncio.Lock()
         self.current: Play | None = None
+        self.blocks_begun = 0  # of the present round
         self.stopping = False
         self.orders: asyncio.Queue[Plan | None] = asyncio.Queue()
 
@@ -117,14 +119,15 @@ class Tournament:
         for number, first in enumerate(range(0, len(drawn), size)):
             if self.stopping:
                 break
+            await self.clock.until(start - LEAD_SECONDS)
             block_id, closed = await self.ledger.write(book.open_block, play.id, number)
+            self.blocks_begun = number
             if closed:
                 continue
             chunk = dict(enumerate(drawn[first : first + size], first))
             block = Block(block_id, play.id, chunk, start, len(chunk) / play.plan.rate)
             closings.append(await self.ask_block(block))
             start = max(start + block.window, self.clock.now())
-            await self.clock.until(start)
         await asyncio.gather(*closings)
         await self.ledger.write(book.end_play, play.id)
         self.current = None
@@ -147,16 +150,16 @@ class Tournament:
             await self.ledger.write(self.store.book.close_block, block.id)
             outcomes = await self.ledger.read(self.store.book.outcomes, block.id)
             if (await self.ledger.read(self.store.book.play, block.play_id)).void is None:
-                self.standings.add_block(block.play_id, outcomes)
+                await self.ledger.read(self.standings.add_block, block.play_id, outcomes)
         self.changed.set()
-        await self.bring_labels(block.id)
+        await self.bring_labels(block.id, SPREAD * block.window)
 
-    async def bring_labels(self, block_id: int) -> None:
-        """Bring the labels of a block to all who have not got them."""
+    async def bring_labels(self, block_id: int, spread: float = 0.0) -> None:
+        """Bring the labels of a block to all who have not got them, within *spread* seconds."""
         for player_id, pairs in (await self.ledger.read(self.store.book.labels, block_id)).items():
             seat = self.places.seats[player_id]
             if seat.state != LEFT:
-                self.post.bring(seat, block_id, pairs)
+                self.post.bring(seat, block_id, pairs, spread)
 
     async def count_again(self) -> None:
         """Count everything from the database: after a start, and when a round was made void."""

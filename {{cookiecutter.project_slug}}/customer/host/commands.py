@@ -1,0 +1,253 @@
+"""`customer host` and its levers, and `customer check`: the command line of the tournament."""
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from customer import rounds
+from customer.contract import load_contract
+from customer.errors import CustomerError
+from customer.host import door
+from customer.host.plan import choose, timetable
+from customer.referee import DEADLINE_SECONDS
+from customer.rounds import Population
+
+DATABASE = "sqlite:///output/tournament.db"
+HOST_EXAMPLES = """\b
+A tournament for a room, with the built-in timetable of two hours, each round begun by hand:
+    customer host --address 0.0.0.0
+    customer host next
+Players from a list; rounds that follow each other; a game of ten minutes to try it all:
+    customer host --players players.csv --automatic
+    customer host --minutes 1.5 --rate 2
+Stopped or crashed, it goes on where it was when it is started again with the same --database.
+
+Exit codes: 0 done, 1 refused or not reached (one line says why), 2 wrong usage.
+"""
+CHECK_EXAMPLES = """\b
+Example:
+    customer check http://10.0.0.17:5000
+
+Exit codes: 0 it works, 1 it does not, and why.
+"""
+LEVERS = {
+    "next": "Begin the timetable's next round.",
+    "repeat": "Play the last round once more, with new applicants.",
+    "stop": "End the round with this block of applicants.",
+    "pause": "Ask nobody until resume.",
+    "resume": "Go on after a pause.",
+    "freeze": "Let the public board stand still.",
+    "thaw": "Let the public board move again.",
+    "end": "End the tournament; the pages stay.",
+}
+
+
+def in_one_line(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Show a CustomerError as one line and exit with 1."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except CustomerError as error:
+            raise click.ClickException(" ".join(str(error).split())) from None
+
+    return wrapped
+
+
+file = click.Path(exists=True, dir_okay=False, path_type=Path)
+output_option = click.option(
+    "--output", default="output", show_default=True, type=click.Path(file_okay=False, path_type=Path)
+)
+
+
+@click.group("host", invoke_without_command=True, epilog=HOST_EXAMPLES)
+@click.option("--address", default="127.0.0.1", show_default=True, help="Listen here; 0.0.0.0 for a room.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--database", default=DATABASE, show_default=True, envvar="CUSTOMER_DATABASE_URL", help="SQLite, or "
+              "PostgreSQL: then better in CUSTOMER_DATABASE_URL, it holds a password.")  # fmt: skip
+@click.option("--players", type=file, help="A CSV with the columns name and url (and label_key).")
+@click.option("--timetable", "plan_file", type=file, help="Your own rounds, in TOML; docs/host.md has an example.")
+@click.option("--rounds", "names", help='Only these, with commas: --rounds "as trained,another nature".')
+@click.option("--minutes", type=click.FloatRange(0.01, 600), help="For each round, instead of the timetable's.")
+@click.option("--rate", type=click.FloatRange(0.01, 100), help="Applicants a second for each player.")
+@click.option("--block", type=click.IntRange(2, 1000), help="Applicants before their labels come.")
+@click.option("--automatic", is_flag=True, help="After the first, rounds begin by themselves, with the pauses.")
+@click.option("--deadline", default=DEADLINE_SECONDS, show_default=True, type=click.FloatRange(0.05, 60))
+@click.option("--seed", type=click.IntRange(0, 2**62), help="Which applicants come. Secret; left out: a new one.")
+@click.option("--data", type=file, help="Play with this CSV's rows.")
+@click.option("--label", help="The column of --data to predict.")
+@click.option("--drop", multiple=True, help="A column of --data that is not sent.")
+@click.option("--networks", default="", help="Only players in these networks: 10.0.0.0/8,192.168.1.0/24.")
+@click.option("--room-code", default="", help="Who registers must know this word.")
+@click.option("--public", default="", help="The address by which players reach the host, behind a proxy.")
+@output_option
+@click.pass_context
+@in_one_line
+def host(context: click.Context, **options: Any) -> None:
+    """Host a tournament for 5 to 500 players: pages to join, a board for the wall, every request with its reason."""
+    context.obj = options
+    if context.invoked_subcommand:
+        return
+    from customer.host import start
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    start.run(make_rules(options), make_house(options), click.echo)
+
+
+def make_rules(options: dict[str, Any]) -> Any:
+    """Return what is played."""
+    from customer.host.places import Rules
+
+    population = choose_population(options["data"], options["label"], options["drop"])
+    plans = timetable(options["plan_file"], population)
+    chosen = choose(plans, options["names"], options["minutes"], options["rate"], options["block"])
+    return Rules(population, load_contract(), chosen, options["deadline"], options["automatic"])
+
+
+def make_house(options: dict[str, Any]) -> Any:
+    """Return where it lives."""
+    from customer.host.start import House
+
+    networks = tuple(each for each in options["networks"].split(",") if each.strip())
+    same = ("database", "address", "port", "players", "seed", "public", "output")
+    return House(networks=networks, room_code=options["room_code"].strip(), **{name: options[name] for name in same})
+
+
+def choose_population(data: Path | None, label: str | None, drop: tuple[str, ...]) -> Population:
+    """Return where the applicants come from."""
+    if (data is None) != (label is None):
+        raise click.UsageError("--data and --label go together: a table, and the column of it to predict.")
+    return rounds.from_csv(data, label, drop) if data and label else rounds.the_world()
+
+
+def make_lever(name: str, text: str) -> click.Command:
+    """Return the command that pulls one lever of the running tournament."""
+
+    @click.command(name, help=text)
+    @click.pass_context
+    @in_one_line
+    def lever(context: click.Context) -> None:
+        pull(context, {"do": name})
+
+    return lever
+
+
+for each, meaning in LEVERS.items():
+    host.add_command(make_lever(each, meaning))
+
+
+@host.command("void")
+@click.argument("round_number", metavar="ROUND")
+@click.argument("why")
+@click.pass_context
+@in_one_line
+def void_command(context: click.Context, round_number: str, why: str) -> None:
+    """Let a round not count, and say WHY: everybody will read it."""
+    pull(context, {"do": "void", "round": round_number, "why": why})
+
+
+@host.command("test")
+@click.argument("player")
+@click.pass_context
+@in_one_line
+def test_command(context: click.Context, player: str) -> None:
+    """Test the plumbing of a PLAYER (name or number), free of points."""
+    pull(context, {"do": "test", "player": player})
+
+
+@host.command("remove")
+@click.argument("player")
+@click.pass_context
+@in_one_line
+def remove_command(context: click.Context, player: str) -> None:
+    """Ask a PLAYER (name or number) nothing any more; its points stay."""
+    pull(context, {"do": "remove", "player": player})
+
+
+@host.command("status")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+@in_one_line
+def status_command(context: click.Context, as_json: bool) -> None:
+    """Show how the running tournament stands, and who needs help."""
+    found = door.find(context.obj["output"]).call("/host/status")
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    click.echo(f"{found['headline']}: {found['subline']}")
+    click.echo(f"now: {found['current'] or 'no round'}; next: {found['next'] or 'nothing'}")
+    for line in found["players"]:
+        counts = f"{line['correct']} / {line['wrong']} / {line['failed']}"
+        click.echo(f"{line['rank']:>4}  {line['name']:<40} {line['points']:>6}  {counts:<20} {line['state']}")
+    for row in found["needing_help"]:
+        click.echo(f"needs help: {row['name']} at {row['url']}: {row['why']}")
+
+
+@host.command("check")
+@click.pass_context
+@in_one_line
+def check_host(context: click.Context) -> None:
+    """Look the day before whether this machine can host: network, port, database, disk, limits."""
+    from customer.host import preflight
+
+    options = context.obj
+    looks = list(preflight.look(options["address"], options["port"], options["database"], options["output"]))
+    for found in looks:
+        click.echo(f"{'ok  ' if found.good else 'FIX '} {found.name:<12} {found.text}")
+    if not all(found.good for found in looks):
+        sys.exit(1)
+
+
+def pull(context: click.Context, words: dict[str, str]) -> None:
+    """Pull a lever of the running tournament and say what it says."""
+    click.echo(door.find(context.obj["output"]).call("/host/do", words)["said"])
+
+
+@click.command("check", epilog=CHECK_EXAMPLES)
+@click.argument("address")
+@click.option("--deadline", default=DEADLINE_SECONDS, show_default=True, type=click.FloatRange(0.05, 60))
+@click.option("--data", type=file, help="Ask about a row of this CSV.")
+@click.option("--label", help="The column of --data to predict.")
+@click.option("--drop", multiple=True, help="A column of --data that is not sent.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@in_one_line
+def check(
+    address: str, deadline: float, data: Path | None, label: str | None, drop: tuple[str, ...], as_json: bool
+) -> None:
+    """Test the plumbing of the player at ADDRESS as the tournament does, and say in plain words what is wrong."""
+    population = choose_population(data, label, drop)
+    finding = asyncio.run(look_once(address, deadline, population))
+    if as_json:
+        click.echo(json.dumps(finding.to_dict(), indent=1))
+    else:
+        click.echo(finding.advice)
+        if finding.verdict.answer:
+            click.echo(f"The answer begins: {printable(finding.verdict.answer)}")
+    if not finding.works:
+        sys.exit(1)
+
+
+async def look_once(address: str, deadline: float, population: Population) -> Any:
+    """Ask a player once about the applicant of the warm-up."""
+    from customer.host.addresses import Guard
+    from customer.host.draw import warm_up
+    from customer.host.plumbing import probe
+    from customer.referee import Player, Referee, open_session
+
+    url, _ = await Guard().check(address)
+    async with open_session() as session:
+        referee = Referee(session, Player(url), load_contract(), population.labels, deadline, peek=True)
+        return await probe(referee, warm_up(population, 0))
+
+
+def printable(text: str) -> str:
+    """Return a stranger's text as a terminal can show it."""
+    return "".join(each if each.isprintable() else " " for each in text)

@@ -1,0 +1,186 @@
+"""Starts a tournament in this process: database, table, pages, and the terminal that says where they are."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from customer.errors import CustomerError
+from customer.host import enrol, keys
+from customer.host.addresses import CheckedResolver, Guard, reachable_address
+from customer.host.control import Control
+from customer.host.pages import BROADCAST, make_app
+from customer.host.pages.state import board, lines
+from customer.host.places import Rules
+from customer.host.review import results
+from customer.host.store import ENDED, Store
+from customer.host.tournament import Tournament
+from customer.referee import open_session
+
+log = logging.getLogger(__name__)
+Say = Callable[[str], None]
+ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
+
+
+@dataclass(frozen=True)
+class House:
+    """Where the tournament lives: its database, its address, its files, and who may be asked."""
+
+    database: str
+    address: str = "127.0.0.1"
+    port: int = 8000
+    networks: tuple[str, ...] = ()
+    room_code: str = ""
+    output: Path = Path("output")
+    players: Path | None = None
+    seed: int | None = None
+    public: str = ""  # the address that players know, when it is another one than the machine's
+
+    @property
+    def url(self) -> str:
+        """Return where players reach the host."""
+        name = reachable_address() if self.address in ANYWHERE else self.address
+        return self.public.rstrip("/") or f"http://{f'[{name}]' if ':' in name else name}:{self.port}"
+
+
+def run(rules: Rules, house: House, say: Say) -> None:
+    """Run the tournament until Ctrl-C; raises CustomerError when it cannot start."""
+    more_files()
+    sys.setswitchinterval(0.001)  # the game waits a shorter time for a thread that reads for a page
+    store = Store(house.database)
+    settings = {"labels": list(rules.population.labels), "deadline": rules.deadline, "contract": vars(rules.contract)}
+    store.begin(house.seed, settings)
+    try:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(serve(rules, house, store, say))
+    finally:
+        store.close()
+
+
+async def serve(rules: Rules, house: House, store: Store, say: Say) -> None:
+    """Serve the pages and play, until the process is asked to stop."""
+    guard = Guard(list(house.networks), house.port, loopback=house.address not in ANYWHERE)
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(open_session(CheckedResolver(guard)))
+        tournament = Tournament(rules, store, session, guard)
+        stack.callback(tournament.ledger.close)
+        control = Control(tournament, lambda: board(tournament))
+        app = make_app(tournament, control, f"{house.url}/join", house.room_code)
+        await listen(app, house, stack)
+        playing = asyncio.create_task(tournament.run())
+        showing = asyncio.create_task(app[BROADCAST].run())
+        if house.players:
+            await enrol_from(house.players, house.output, tournament, say)
+        leave_door(house, tournament)
+        announce(house, tournament, say)
+        await until_stopped(playing, tournament, house)
+        for task in (playing, showing):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def listen(app: web.Application, house: House, stack: AsyncExitStack) -> None:
+    """Listen on the house's address; raises CustomerError when the port is taken."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, house.address, house.port).start()
+    except OSError as error:
+        raise CustomerError(
+            f"Port {house.port} of {house.address} cannot be used ({os.strerror(error.errno or 0)}): is a tournament "
+            "running already? Another one: --port."
+        ) from None
+
+
+async def until_stopped(playing: "asyncio.Task[None]", tournament: Tournament, house: House) -> None:
+    """Return when the process is asked to stop; a tournament that has ended leaves its results and keeps its pages."""
+    stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+    with suppress(NotImplementedError):  # on Windows Ctrl-C arrives as KeyboardInterrupt
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+    waiting = asyncio.create_task(stopped.wait())
+    await asyncio.wait({playing, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if playing.done():
+        playing.result()
+        save_results(house, tournament)
+        await stopped.wait()
+
+
+def save_results(house: House, tournament: Tournament) -> None:
+    """Write the outcome into a file."""
+    found = results(tournament.store, lines(tournament))
+    write(house.output / "results.json", json.dumps(found, indent=1))
+
+
+async def enrol_from(listed: Path, output: Path, tournament: Tournament, say: Say) -> None:
+    """Register the players on a list, and leave their keys in a file only the host can read."""
+    entries = enrol.read(read_text(listed), str(listed))
+    enrolled = await enrol.enrol(tournament.places, entries)
+    for each in enrolled:
+        if each["error"]:
+            say(f"{each['name']}: {each['error']}")
+    path = output / "player-keys.json"
+    write(path, json.dumps(enrolled, indent=1), private=True)
+    say(f"{sum(not each['error'] for each in enrolled)} players registered; their keys: {path}")
+
+
+def leave_door(house: House, tournament: Tournament) -> None:
+    """Leave the address and the host's key where `customer host next` and the others look for them."""
+    near = "127.0.0.1" if house.address in ANYWHERE else house.address
+    door = {"url": f"http://{near}:{house.port}", "key": keys.host_key(tournament.secret)}
+    write(house.output / "host.json", json.dumps(door), private=True)
+
+
+def announce(house: House, tournament: Tournament, say: Say) -> None:
+    """Say where everything is, with a code for the room to scan."""
+    if house.address not in ANYWHERE:
+        say("Only this machine reaches it. For a room: --address 0.0.0.0")
+    import segno
+
+    if tournament.phase == ENDED:
+        say("This tournament is over: its pages are shown, nothing is played.")
+    say(f"Board:  {house.url}/")
+    say(f"Join:   {house.url}/join" + (f"   code: {house.room_code}" if house.room_code else ""))
+    say(f"Host:   {house.url}/host   key: {keys.host_key(tournament.secret)}")
+    if sys.stdout.isatty():
+        segno.make(f"{house.url}/join").terminal(compact=True)
+    say("Then: customer host next (and pause, resume, repeat, stop, freeze, thaw, void, end). Ctrl-C stops it; started")
+    say("again it goes on where it was.")
+
+
+def more_files() -> None:
+    """Let this process have as many connections as the system allows."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536) if most > 0 else 65_536, most))
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file; raises CustomerError when it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise CustomerError(f"{path} cannot be read: {error}") from None
+
+
+def write(path: Path, text: str, private: bool = False) -> None:
+    """Write a file; a *private* one can be read by its owner only."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o644)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except OSError as error:
+        raise CustomerError(f"{path} cannot be written: {error.strerror}.") from None
