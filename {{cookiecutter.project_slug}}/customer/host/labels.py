@@ -63,5 +63,9 @@ class LabelPost:
         """Let the ways end by themselves for some *seconds*, then end them."""
         if self.ways:
             await asyncio.wait(self.ways.values(), timeout=seconds)
+        self.stop()
+
+    def stop(self) -> None:
+        """End all ways; what was not brought is brought after the next start."""
         for way in self.ways.values():
             way.cancel()

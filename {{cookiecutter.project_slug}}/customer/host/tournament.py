@@ -69,6 +69,7 @@ class Tournament:
             await self.post.finish(LAST_LABELS_SECONDS)
         finally:
             self.places.prober.stop()
+            self.post.stop()
             for task in background:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
