@@ -6,26 +6,13 @@ from pathlib import Path
 
 from tests.customer.host_process import hosted, wait_for
 
-GAME = [
-    "--rounds",
-    "as trained",
-    "--minutes",
-    "0.1",
-    "--rate",
-    "10",
-    "--block",
-    "10",
-    "--seed",
-    "7",
-    "--deadline",
-    "10",
-]
+GAME = "--rounds;as trained;--minutes;0.1;--rate;10;--block;10;--seed;7;--deadline;10"
 
 
 def test_killed_in_the_middle_of_a_round_it_goes_on_where_it_was(tmp_path: Path) -> None:
     """Nothing is lost and nothing counted twice: points are those of the undisturbed game, on the board as well."""
     chance = random.Random(1)
-    with hosted(tmp_path, 6, *GAME) as host:
+    with hosted(tmp_path, 6, *GAME.split(";")) as host:
         host.do("next")
         for _ in range(3):
             time.sleep(chance.uniform(0.3, 2.0))
