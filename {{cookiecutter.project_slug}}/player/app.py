@@ -12,7 +12,7 @@ from player.model.predictor import Predictor
 from player.settings.controls import refuse_unsafe
 from player.storage.tables import create_engine_for
 from player.storage.writer import Writer
-from player.web import access, api, dashboard, headers, problems
+from player.web import access, api, dashboard, headers, problems, signature
 from player.web.components import Components
 from player.web.dashboard import docs_page
 from player.web.payload import NotAnObject
@@ -43,6 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.before_request(access.name_request)
     app.before_request(lambda: access.check_key(settings))
     app.before_request(access.check_origin)
+    app.before_request(lambda: signature.check(settings))
     app.after_request(headers.add_headers)
     app.register_error_handler(NotAnObject, problems.handle_not_an_object)
     app.register_error_handler(NotDurable, problems.handle_not_durable)

@@ -14,6 +14,7 @@ from player.batch.commands import batch
 from player.config import ENVIRONMENTS, Settings
 from player.errors import PlayerError
 from player.inspection import Inspection, inspect
+from player.joining import join
 from player.logging_config import begin
 from player.monitoring.commands import monitor, skew
 from player.promotion.commands import dtap, fill, keys, promote, promotions, replay, rollback, shadow
@@ -139,6 +140,7 @@ def train(
 COMMANDS = (
     serve, monitor, skew, retrain, schedule, batch,  # the life of a model
     promote, rollback, promotions, replay, shadow, dtap, keys, fill,  # its way from development to production
+    join,  # a tournament
     config, doctor, db,  # the place it runs in
 )  # fmt: skip
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from player.errors import ConfigError
-from player.settings.sections import Settings
+from player.settings.sections import SECRETS, Settings
 
 SHORTEST_KEY = 32
 SAMPLE_KEYS = ("change-me", "changeme", "secret", "example", "test-key", "sample")
@@ -61,7 +61,7 @@ def key_files_private(settings: Settings) -> bool:
     """Tell whether no key file named by a PLAYER_…_FILE variable can be read by other users."""
     if os.name != "posix":
         return True
-    names = [os.environ.get(f"PLAYER_{name}_FILE") for name in ("SIGNING_KEY", "API_KEY", "DATABASE_URL")]
+    names = [os.environ.get(f"PLAYER_{name.upper()}_FILE") for name in SECRETS]
     paths = [Path(name.replace("{environment}", settings.environment)) for name in names if name]
     return all(not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO) for path in paths)
 

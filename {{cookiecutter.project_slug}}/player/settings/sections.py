@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 Environment = Literal["development", "testing", "acceptance", "production"]
 Level = Literal["low", "medium", "high"]
 ENVIRONMENTS: tuple[str, ...] = get_args(Environment)
-SECRETS = ("signing_key", "api_key", "database_url")
+SECRETS = ("signing_key", "api_key", "customer_key", "database_url")
 
 
 class Table(BaseModel):
@@ -160,6 +160,7 @@ class Settings(BaseSettings):
     logging: Logging
     signing_key: SecretStr | None = None
     api_key: SecretStr | None = None
+    customer_key: SecretStr | None = None  # set: only the customer of this tournament is answered
     database_url: SecretStr = SecretStr("")
 
     @property
