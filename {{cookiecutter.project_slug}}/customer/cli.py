@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from customer import board, rounds, show, starting, table, world
 from customer.contract import Contract, load_contract
-from customer.errors import CustomerError
+from customer.errors import CustomerError, NoPlayer
 from customer.game import describe, ignore, play
 from customer.host.commands import check, host
 from customer.referee import DEADLINE_SECONDS, Player
@@ -123,6 +123,10 @@ def play_command(
             report(result, command, console, output, svg, as_json)
             if command and stay:
                 wait_for_ctrl_c(console)
+    except NoPlayer as error:
+        if error.result is not None:
+            report(error.result, command, console, output, svg, as_json)
+        raise OneLine(error) from None
     except CustomerError as error:
         raise OneLine(error) from None
 

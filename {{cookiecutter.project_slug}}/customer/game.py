@@ -40,27 +40,51 @@ async def play(
     The applicants and their order depend on *seed* alone; the ids of the requests are new in every game, so that no
     player can answer from memory. Raises NoPlayer when the warm-up ends without a prediction.
     """
-    started_at, started = datetime.now(UTC), time.perf_counter()
-    population = rounds[0].population
+    begun = Beginning(player.url, seed, rounds[0].population.truth_known)
     async with open_session() as session:
-        referee = Referee(session, player, contract, population.labels, deadline)
+        referee = Referee(session, player, contract, rounds[0].population.labels, deadline)
         seat = Seat(referee, uuid.uuid4(), watch)
-        warm_up_asked = await seat.warm_up(draw_cases(rounds[0], seed)[0], pause)
+        case = draw_cases(rounds[0], seed)[0]
+        try:
+            warm_up_asked = await seat.warm_up(case, pause)
+        except NoPlayer as error:
+            asked = [score(WARM_UP, seat.results, [case.best] * len(seat.results))]
+            error.result = begun.result(seat, asked, len(seat.results))
+            raise
         scores = [await seat.play_round(part, seed) for part in rounds]
+        seconds = begun.seconds()  # what labels take after the last request is no playing time
         await seat.postman.flush()
-    return GameResult(
-        url=player.url,
-        seed=seed,
-        started_at=started_at.isoformat(timespec="seconds"),
-        seconds=round(time.perf_counter() - started, 2),
-        truth_known=population.truth_known,
-        rounds=scores,
-        results=seat.results,
-        warm_up_asked=warm_up_asked,
-        labels_sent=seat.postman.sent,
-        labels_lost=len(seat.postman.waiting),
-        labels_trouble=seat.postman.trouble,
-    )
+    return begun.result(seat, scores, warm_up_asked, seconds)
+
+
+class Beginning:
+    """What is known when a game begins, and makes its result when it has ended."""
+
+    def __init__(self, url: str, seed: int, truth_known: bool) -> None:
+        self.url, self.seed, self.truth_known = url, seed, truth_known
+        self.started_at, self.started = datetime.now(UTC), time.perf_counter()
+
+    def seconds(self) -> float:
+        """Return how long the game has taken so far."""
+        return round(time.perf_counter() - self.started, 2)
+
+    def result(
+        self, seat: "Seat", scores: list[RoundScore], warm_up_asked: int, seconds: float | None = None
+    ) -> GameResult:
+        """Return the result: what was asked on *seat*, and what became of the labels."""
+        return GameResult(
+            url=self.url,
+            seed=self.seed,
+            started_at=self.started_at.isoformat(timespec="seconds"),
+            seconds=self.seconds() if seconds is None else seconds,
+            truth_known=self.truth_known,
+            rounds=scores,
+            results=seat.results,
+            warm_up_asked=warm_up_asked,
+            labels_sent=seat.postman.sent,
+            labels_lost=len(seat.postman.waiting),
+            labels_trouble=seat.postman.trouble,
+        )
 
 
 class Seat:
@@ -73,12 +97,14 @@ class Seat:
 
     async def warm_up(self, case: Case, pause: float) -> int:
         """Ask about the same applicant until there is a prediction; return how often that was. No points."""
-        verdict = Verdict(REFUSED)
+        verdict, asked = Verdict(REFUSED), list[Result]()
         for number in range(WARM_UP_TRIES):
-            verdict = (await self.ask(WARM_UP, number, case)).verdict
+            asked.append(await self.ask(WARM_UP, number, case))
+            verdict = asked[-1].verdict
             if verdict.answered:
                 return number + 1
             await asyncio.sleep(pause)
+        self.results = asked
         url = self.referee.player.url
         hint = "start it with `player serve`" if verdict.reason == REFUSED else "its log says more"
         raise NoPlayer(f"No prediction from {url} in {WARM_UP_TRIES} attempts (last: {verdict.reason}); {hint}.")
@@ -98,7 +124,7 @@ class Seat:
                 self.watch(results[number])
                 if results[number].verdict.answered:
                     self.postman.keep(results[number].request_id, cases[number].label, part.label_delay)
-                await self.postman.tick()
+                self.postman.tick()
 
         async with asyncio.TaskGroup() as workers:
             for _ in range(part.parallel):

@@ -117,9 +117,41 @@ def test_warm_up_repeats_until_there_is_an_answer() -> None:
 
 
 def test_no_player_no_game() -> None:
-    """A player that cannot give any prediction ends the game in the warm-up, with the reason."""
-    with pytest.raises(NoPlayer, match="status 404"):
+    """A player that cannot give any prediction ends the game in the warm-up, with the reason and what was asked."""
+    with pytest.raises(NoPlayer, match="status 404") as caught:
         play_game(web.Application())
+
+    total = caught.value.result.total
+
+    assert (10, -10, {"status 404": 10}) == (total.asked, total.points, total.reasons)
+
+
+def test_hanging_labels_cost_the_game_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A player that hangs when labels come is asked on as if nothing were; the labels count as lost."""
+    monkeypatch.setattr("customer.referee.LABELS_DEADLINE_SECONDS", 3.0)
+    app = make_player()
+    app.router.add_post("/slow", hang)
+    waited: list[float] = []
+    started = time.monotonic()
+
+    async def run() -> GameResult:
+        async with TestServer(app) as server:
+            player = Player(str(server.make_url("")).rstrip("/"))
+            game = standard_game(the_world(), 200, 8)[:2]
+            return await play(player, game, 1, Contract(feedback="/slow"), deadline=20, pause=0)
+
+    result = asyncio.run(run())
+    waited.append(time.monotonic() - started)
+
+    assert (0, "timeout") == (result.labels_sent, result.labels_trouble)
+    assert 400 == result.labels_lost == result.total.asked
+    assert result.seconds < 3.0 <= waited[0]
+
+
+async def hang(request: web.Request) -> web.Response:
+    """Never answer."""
+    await asyncio.Event().wait()
+    raise AssertionError
 
 
 def test_failed_requests_get_no_label() -> None:
