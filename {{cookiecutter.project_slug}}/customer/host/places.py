@@ -19,6 +19,8 @@ from customer.host.seat import Seat, Table
 from customer.referee import DEADLINE_SECONDS, Player, Referee
 from customer.rounds import Case, Population
 
+LONGEST_KEY = 200
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -78,6 +80,7 @@ class Places:
         if not self.open:
             raise CustomerError("The tournament is over; nobody can join any more.")
         shown, name_key = names.clean(name)
+        check_key(label_key)
         address, url_key = await self.guard.check(url)
         row = await self.ledger.write(self.roster.add, shown, name_key, address, url_key, label_key)
         seat = self.take(row)
@@ -86,6 +89,7 @@ class Places:
 
     async def move(self, seat: Seat, url: str, label_key: str) -> Finding:
         """Let a player answer from another address from now on, and test it there."""
+        check_key(label_key)
         address, url_key = await self.guard.check(url)
         await self.ledger.write(self.roster.move, seat.row.id, address, url_key, label_key)
         seat.row = replace(seat.row, url=address, label_key=label_key)
@@ -106,3 +110,9 @@ class Places:
     def key_of(self, seat: Seat) -> str:
         """Return the key of the player on a seat."""
         return keys.player_key(self.table.secret, seat.row.id, seat.row.name)
+
+
+def check_key(key: str) -> None:
+    """Raise CustomerError when a player's key for labels cannot travel in a header."""
+    if not (key.isascii() and key.isprintable() and len(key) <= LONGEST_KEY):
+        raise CustomerError(f"The key for labels must be at most {LONGEST_KEY} plain characters, without line breaks.")

@@ -100,7 +100,7 @@ class Seat:
                 ms=verdict.milliseconds,
                 late_ms=round(1000 * late, 2),
                 asked_at=at,
-                answer=verdict.answer,
+                answer=verdict.answer.replace("\0", "\ufffd"),  # PostgreSQL holds no NUL
             )
         )
         self.learn(request_id, verdict)

@@ -74,6 +74,7 @@ async def serve(rules: Rules, house: House, store: Store, say: Say) -> None:
         stack.callback(tournament.ledger.close)
         control = Control(tournament, lambda: board(tournament))
         app = make_app(tournament, control, f"{house.url}/join", house.room_code)
+        await tournament.prepare()
         await listen(app, house, stack)
         playing = asyncio.create_task(tournament.run())
         showing = asyncio.create_task(app[BROADCAST].run())

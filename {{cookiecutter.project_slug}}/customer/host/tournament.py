@@ -57,12 +57,15 @@ class Tournament:
         """Test a player that has failed several times in a row."""
         self.places.prober.watch(seat)
 
+    async def prepare(self) -> None:
+        """Give everybody who is registered a seat, and count what was answered before."""
+        await self.places.take_all()
+        await self.count_again()
+
     async def run(self) -> None:
-        """Play until the host ends it; what was begun before a crash goes on first."""
+        """Play until the host ends it, once prepared; what was begun before a crash goes on first."""
         background = [asyncio.create_task(self.heart.beat()), asyncio.create_task(self.ledger.run())]
         try:
-            await self.places.take_all()
-            await self.count_again()
             for block_id in await self.ledger.read(self.store.book.undelivered):
                 await self.bring_labels(block_id)
             await self.play_rounds()

@@ -1,9 +1,9 @@
 """What the tests that break things share: a service to break, how much is broken, and the table of what was survived.
 
-How much: CHAOS_KILLS (200), CHAOS_HOST_KILLS (100, of a tournament's host), CHAOS_RESTARTS (50), CHAOS_SECONDS (300: how
-long PostgreSQL is away), CHAOS_REQUESTS (1,000,000 fuzzed, and as many steady ones), CHAOS_OFFERS (0 = all bad models),
-CHAOS_APPLICANTS (2,000 in each round of a game), CHAOS_ROWS (1,000,000 rows to learn from). CHAOS_REPORT names a file for
-the table as JSON.
+How much: CHAOS_KILLS (200), CHAOS_HOST_KILLS (100, of a tournament's host), CHAOS_RESTARTS (50), CHAOS_SECONDS (300:
+how long PostgreSQL is away), CHAOS_REQUESTS (1,000,000 fuzzed, and as many steady ones), CHAOS_OFFERS (0 = all bad
+models), CHAOS_APPLICANTS (2,000 in each round of a game), CHAOS_ROWS (1,000,000 rows to learn from). CHAOS_REPORT names
+a file for the table as JSON.
 """
 
 import json

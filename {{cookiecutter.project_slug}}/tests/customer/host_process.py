@@ -28,7 +28,7 @@ def run(folder: Path, words: list[Any]) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
 
 
-def wait_for(ready: Callable[[], Any], seconds: float = 60) -> Any:
+def wait_for(ready: Callable[[], Any], seconds: float = 240) -> Any:
     """Return the first true value of *ready*."""
     give_up = time.monotonic() + seconds
     while time.monotonic() < give_up:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from customer.errors import CustomerError
+from customer.host import reports
 from customer.host.plan import Plan
 from customer.host.store import Store
-from tests.customer.rivals import Rival, contrary, flaky, hang, honest, mark, rule
+from tests.customer.rivals import Rival, always, contrary, flaky, hang, honest, http, mark, rule
 from tests.customer.tournaments import SHORT, a_table, everybody_plays, play_out, points, rows, rules, until
+from tests.postgres import _postgres, _postgres_url  # noqa: F401 - fixtures
 
 FOUR = (("Ada", honest), ("Bob", flaky), ("Cy", contrary), ("Di", honest))
 
@@ -97,6 +99,30 @@ def test_labels_come_when_everybody_has_answered(database: Path) -> None:
 
     assert Counter(answered) == Counter(request_id for _, request_id in labels)
     assert all(n > last_asked[block[request_id]] for n, request_id in labels)
+
+
+def test_on_postgresql(postgres_url: str) -> None:
+    """A tournament is the same on PostgreSQL, also with values and answers no database likes."""
+    odd = Plan("odd values", minutes=20 / 60 / 50, rate=50, block=5)
+    rivals = [*four(), Rival("NUL\0")]
+
+    async def play() -> tuple[dict[str, int], dict[str, int]]:
+        async with a_table(postgres_url, rivals, rules(SHORT, odd)) as (tournament, control):
+            await everybody_plays(tournament)
+            rivals[-1].behave = always(http(b'{"pred": 1, "x": "\0\xff"}'))
+            await play_out(tournament, control, rounds=2)
+            await control.do("void", {"round": "1", "why": "to try it"})
+            seats, engine = tournament.places.seats, tournament.store.engine
+            board = {seats[n].row.name: t.points for n, t in tournament.standings.tallies.items()}
+            figures = {seats[n].row.name: reports.over_time(engine, n)[0][-1] for n in seats}
+            assert 40 == len(reports.requests(engine, 1)) == sum(r["asked"] for r in reports.rounds_of(engine, 1))
+            assert 5 * 40 == len(rows(tournament.store))
+            return board, figures
+
+    board, figures = asyncio.run(play())
+
+    assert board == figures
+    assert any(board.values())
 
 
 def test_no_applicant_comes_twice(database: Path) -> None:

@@ -40,6 +40,7 @@ async def a_table(
         guard = Guard()
         session = await stack.enter_async_context(open_session(CheckedResolver(guard)))
         tournament = Tournament(rule or rules(), store, session, guard)
+        await tournament.prepare()
         running = asyncio.create_task(tournament.run())
         known = {row.name for row in store.roster.players()}
         for rival in rivals:
