@@ -14,7 +14,6 @@ from player.batch.commands import batch
 from player.config import ENVIRONMENTS, Settings
 from player.errors import PlayerError
 from player.inspection import Inspection, inspect
-from player.joining import join
 from player.logging_config import begin
 from player.monitoring.commands import monitor, skew
 from player.promotion.commands import dtap, fill, keys, promote, promotions, replay, rollback, shadow
@@ -22,6 +21,7 @@ from player.retraining.commands import retrain, schedule
 from player.serving.commands import serve
 from player.settings.commands import config, doctor
 from player.storage.commands import db
+from player.web.joining import join
 
 
 def told_in_one_line(command: Callable[..., Any]) -> Callable[..., Any]:
