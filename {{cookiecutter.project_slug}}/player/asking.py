@@ -46,9 +46,13 @@ def ask(pipeline: Any, table: pd.DataFrame, classes: Sequence[Any]) -> tuple[np.
 
 def last_step(pipeline: Any, table: pd.DataFrame) -> tuple[Any, Any]:
     """Return the classifier of *pipeline* and the *table* as it takes it: so both questions share the steps before."""
-    if type(pipeline) is not Pipeline or len(pipeline) < 2:
+    if type(pipeline) is not Pipeline:
         return pipeline, table
-    return pipeline[-1], pipeline[:-1].transform(table)
+    rows: Any = table
+    for _, step in pipeline.steps[:-1]:
+        if step is not None and not isinstance(step, str):  # "passthrough"
+            rows = step.transform(rows)
+    return pipeline.steps[-1][1], rows
 
 
 def shown(chosen: np.ndarray, proba: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ HINTS = {
     "number of members in each class": "Use fewer folds (cv=…), or give it more rows of the rarest class.",
     "examples for at least one class": "Use fewer folds (cv=…), or give it more rows of the rarest class.",
     "unknown categories": 'Requests bring categories nobody has seen: OneHotEncoder(handle_unknown="ignore").',
-    "not a column of the dataframe": "The columns of the table are in the schema: schema.names.",
+    "not columns of the dataframe": "The columns of the table are in the schema: schema.names.",
 }  # fmt: skip
 
 
