@@ -4,7 +4,8 @@ import logging
 import queue
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from player.asking import are_probabilities, ask
-from player.errors import ModelFailed, PipelineError
+from player.errors import ModelFailed, PipelineError, PlayerError
 from player.features import Schema
 
 log = logging.getLogger(__name__)
@@ -99,6 +100,17 @@ def check(pipeline: Any, table: pd.DataFrame, classes: np.ndarray, seconds: floa
     if not are_probabilities(proba):
         raise PipelineError(f"{name} gives probabilities that are none: a row must lie between 0 and 1 and add up to "
                             f"1. {default()}")  # fmt: skip
+
+
+@contextmanager
+def told_in_a_sentence() -> Iterator[None]:
+    """Raise what goes wrong in the participant's own code as PipelineError: one sentence, with file and line."""
+    try:
+        yield
+    except PlayerError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PipelineError(f"player/training.py cannot train: {explain(error)}") from error
 
 
 def answered(question: Callable[..., Any], pipeline: Any, *arguments: Any) -> Any:

@@ -10,6 +10,7 @@ acceptance and production the signature stands before that.
 import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 
@@ -121,6 +122,8 @@ def how_to_allow(module: str, libraries: Iterable[str]) -> str:
     library = library_of(module)
     if not library:
         return ""
+    if library in libraries and find_spec(library) is None:
+        return f"It needs {LIBRARIES[library].package}, which is not installed here."
     if library in libraries:
         return f"Of {library} these classes are known: see player/model/libraries.py."
     line = ", ".join(f'"{name}"' for name in sorted({*libraries, library}))
