@@ -61,7 +61,7 @@ def a_table(rows: int = 300) -> pd.DataFrame:
 
 def try_here(data: bytes, manifest: Any, limits: Any) -> None:
     """Try a model in this process: quicker than in one of its own, and it is ours."""
-    refusal = examine(data, {**manifest, "libraries": limits.libraries})
+    refusal = examine(data, {**manifest, "further": limits.libraries})
     if refusal:
         raise ModelRefused(refusal)
 

@@ -26,7 +26,7 @@ def try_model(data: bytes, manifest: Mapping[str, Any], limits: ModelSettings) -
     needed = {name: manifest[name] for name in ("globals", "schema", "classes", "examples")}
     asked = {
         **needed,
-        "libraries": limits.libraries,
+        "further": limits.libraries,
         "memory_mb": limits.trial_memory_mb,
         "seconds": math.ceil(limits.trial_seconds),
     }
@@ -58,7 +58,7 @@ def try_model(data: bytes, manifest: Mapping[str, Any], limits: ModelSettings) -
 def examine(data: bytes, asked: Mapping[str, Any]) -> str:
     """Return "" when the pickle *data* answers its examples as its manifest says, else one line that says why not."""
     try:
-        pipeline = loads(data, asked["globals"], asked["libraries"])
+        pipeline = loads(data, asked["globals"], asked.get("further", ()))
         check_answers(pipeline, Schema.from_dict(asked["schema"]), asked["classes"], asked["examples"])
     except ModelError as refusal:
         return str(refusal)
