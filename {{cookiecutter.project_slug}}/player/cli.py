@@ -112,6 +112,7 @@ def train(
     Says what is wrong when the table cannot be learned from; the old model then stays.
     """
     from player import training
+    from player.learning import fitting
     from player.model import store
     from player.storage.records import record_model
 
@@ -121,7 +122,8 @@ def train(
         return
     settings = with_table(settings, label, drop)
     table = training.read_table(data or settings.path(settings.data.train))
-    trained = training.train(table, settings)
+    with fitting.told_in_a_sentence():
+        trained = training.train(table, settings)
     show(inspect(table, settings.data), sys.stderr)
     manifest = store.save(trained, settings, note=f"player train on {data.name if data else settings.data.train}")
     record_model(manifest, settings)

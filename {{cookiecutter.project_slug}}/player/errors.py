@@ -3,6 +3,7 @@
 PlayerError                  something a person can mend; shown as one line, never as a traceback
 ├── ConfigError              the configuration is wrong or unsafe
 ├── DataError                a table or file cannot be used as it is
+├── PipelineError            the pipeline that build_pipeline returns cannot learn or answer
 ├── ModelError               a model file is not there, not trusted, or does not work
 │   ├── ModelMissing         there is no model to load
 │   ├── ModelRefused         the model was checked and is not allowed to run here
@@ -27,6 +28,10 @@ class ConfigError(PlayerError):
 
 class DataError(PlayerError):
     """A table or file cannot be used as it is; nothing was changed."""
+
+
+class PipelineError(PlayerError):
+    """The pipeline that build_pipeline returns cannot learn or answer; the old model stays."""
 
 
 class ModelError(PlayerError):

@@ -8,6 +8,7 @@ from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, roc_auc_
 from sklearn.tree import DecisionTreeClassifier
 
 from player.features import Schema
+from player.learning.asking import ask
 from player.reading.cells import as_arrow, clean_column
 from player.reading.columns import read_column
 from player.repair import MISSING
@@ -21,10 +22,10 @@ def measure(pipeline: Any, table: pd.DataFrame, labels: np.ndarray) -> dict[str,
 
     accuracy, log_loss and, with two classes, roc_auc, brier and calibration_error; all in natural units.
     """
-    classes = list(pipeline.classes_)
-    proba = pipeline.predict_proba(table)
+    classes = pipeline.classes_.tolist()
+    chosen, proba = ask(pipeline, table, classes)
     metrics = {
-        "accuracy": float(accuracy_score(labels, pipeline.classes_[proba.argmax(axis=1)])),
+        "accuracy": float(accuracy_score(labels, pipeline.classes_[chosen])),
         "log_loss": float(log_loss(labels, proba, labels=classes)),
     }
     if len(classes) == 2 and len(np.unique(labels)) == 2:

@@ -19,6 +19,8 @@ from player import evaluation
 from player.config import DataSettings, Settings
 from player.errors import DataError
 from player.features import Schema, clean_table, read_schema
+from player.learning import fitting
+from player.learning.asking import ask, shown
 from player.reading import files
 from player.reading.labels import check_classes, read_label_column
 from player.reading.times import read_times
@@ -82,13 +84,14 @@ def train(table: pd.DataFrame, settings: Settings) -> Trained:
 
     by_time = has_times(table, settings.data)
     learn, test = split(len(table), truth, by_time)
-    fitted = build_pipeline(schema).fit(features.iloc[learn], truth[learn])
-    metrics = evaluation.measure(fitted, features.iloc[test], truth[test])
+    seconds = settings.model.trial_seconds
+    fitted = fitting.fit(build_pipeline, schema, features.iloc[learn], truth[learn], seconds)
+    metrics = fitting.answered(evaluation.measure, fitted, features.iloc[test], truth[test])
     metrics["baseline_accuracy"] = float(np.mean(truth[test] == most_frequent(truth[learn])))
     if metrics["accuracy"] <= metrics["baseline_accuracy"]:
         log.warning("the model is no better than always answering the most frequent label")
 
-    pipeline = build_pipeline(schema).fit(features, truth)
+    pipeline = fitting.fit(build_pipeline, schema, features, truth, seconds)
     names, counts = np.unique(truth, return_counts=True)
     return Trained(
         pipeline=pipeline,
@@ -179,8 +182,7 @@ def warn_about_leaks(table: pd.DataFrame, truth: np.ndarray) -> None:
 
 def served_proba(pipeline: Any, features: pd.DataFrame) -> np.ndarray:
     """Return the probability the API answers: of the second of two classes, else of the predicted class."""
-    proba: np.ndarray = pipeline.predict_proba(features)
-    return proba[:, 1] if proba.shape[1] == 2 else proba.max(axis=1)
+    return shown(*ask(pipeline, features, pipeline.classes_.tolist()))
 
 
 def as_rows(features: pd.DataFrame) -> list[dict[str, Any]]:

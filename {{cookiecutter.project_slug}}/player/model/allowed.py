@@ -72,6 +72,7 @@ LISTED: dict[str, str] = {
     "sklearn.tree._tree": "Tree",
     "sklearn.utils._bunch": "Bunch",
     "sklearn.utils._metadata_requests": "MetadataRequest MethodMetadataRequest",
+    "sklearn.utils.validation": "check_array",
 }
 # The packages of scikit-learn whose estimators may be in a pipeline.
 ESTIMATORS = (

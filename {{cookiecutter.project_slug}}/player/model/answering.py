@@ -17,6 +17,7 @@ import pandas as pd
 
 from player.errors import ModelFailed
 from player.features import clean, to_table
+from player.learning.asking import ask, shown
 from player.model.scorecard import Scorecard, make_scorecard
 from player.model.store import Model
 from player.repair import Value
@@ -65,7 +66,7 @@ class Link:
         A model that is a sum answers single requests from its scorecard from then on.
         """
         model, examples = self.model, self.model.manifest.examples
-        self.within(seconds, model.pipeline.predict_proba, to_table(examples[:1], model.schema))
+        self.within(seconds, ask, model.pipeline, to_table(examples[:1], model.schema), model.manifest.classes)
         try:
             self.scorecard = self.within(seconds, make_scorecard, model.pipeline, model.schema, examples)
         except ModelFailed as error:
@@ -89,9 +90,8 @@ class Link:
         if len(rows) == 1 and self.scorecard is not None:
             with contextlib.suppress(Exception):  # the pipeline may know better
                 probability = self.scorecard.probability(rows[0])
-                chosen = self.choose(np.array([[1 - probability, probability]]))
                 self.failures, self.trouble = 0, ""
-                return chosen
+                return self.answers(np.array([int(probability > 0.5)]), np.array([[1 - probability, probability]]))
         try:
             table = to_table(rows, self.model.schema)
         except Exception as error:
@@ -105,10 +105,7 @@ class Link:
         try:
             # A second more for each thousand rows: the budget is meant for one applicant.
             seconds = self.seconds + (len(table) - 1) / 1000
-            proba = self.within(seconds, self.model.pipeline.predict_proba, table)
-            if len(proba) != len(table):
-                raise ModelFailed(f"it gave {len(proba)} answers for {len(table)} rows")
-            chosen = self.choose(np.asarray(proba, dtype="float64"))
+            answered = self.answers(*self.within(seconds, ask, self.model.pipeline, table, self.model.manifest.classes))
         except Exception as error:
             failure = error if isinstance(error, ModelFailed) else ModelFailed(f"it answered no table of numbers "
                                                                                f"({type(error).__name__})")  # fmt: skip
@@ -116,18 +113,14 @@ class Link:
                 self.failed(str(failure))
             raise failure from error
         self.failures, self.trouble = 0, ""
-        return chosen
+        return answered
 
-    def choose(self, proba: np.ndarray) -> tuple[list[Any], list[float]]:
-        """Return the likeliest class of each row of *proba*, shape (rows, classes), and the probability to answer.
-
-        That is the one of the second of two classes, else of the chosen one. Raises ModelFailed for nonsense.
-        """
+    def answers(self, chosen: np.ndarray, proba: np.ndarray) -> tuple[list[Any], list[float]]:
+        """Return what `ask` said of some rows as classes and the probabilities to answer; raises ModelFailed."""
+        if not np.isfinite(proba).all():
+            raise ModelFailed("it gave probabilities that are no numbers")
         classes = self.model.manifest.classes
-        if proba.shape[1:] != (len(classes),) or not np.isfinite(proba).all():
-            raise ModelFailed("it gave no numbers, or not one for each class")
-        shown = proba[:, 1] if len(classes) == 2 else proba.max(axis=1)
-        return [classes[best] for best in proba.argmax(axis=1)], shown.clip(0.0, 1.0).round(DIGITS).tolist()
+        return [classes[place] for place in chosen], shown(chosen, proba).clip(0.0, 1.0).round(DIGITS).tolist()
 
     def failed(self, trouble: str) -> None:
         """Count a failure; a model that keeps failing must not cost every request its time budget."""

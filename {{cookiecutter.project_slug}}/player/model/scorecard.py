@@ -136,7 +136,8 @@ def odd_value(feature: Feature, dice: random.Random) -> Value:
     if dice.random() < 0.1:
         return None
     if feature.kind == "category":
-        return dice.choice([UNKNOWN_CATEGORY, *feature.categories])
+        place = dice.randrange(len(feature.categories) + 1)
+        return feature.categories[place - 1] if place else UNKNOWN_CATEGORY
     span = feature.high - feature.low
     if dice.random() < 0.1:
         return dice.choice([0.0, -1.0, feature.low - 100 * span, feature.high + 100 * span, LARGEST, -LARGEST])

@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 import logging
-import pickle
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +14,9 @@ from player.errors import ModelError, ModelMissing, ModelRefused
 from player.features import Schema
 from player.model import trust
 from player.model.files import read_once, write_whole
+from player.model.libraries import packages
 from player.model.manifests import Manifest, folder, put, read_manifest, read_signed
+from player.model.pickler import dumps
 from player.model.pointers import POINTER, Pointer, next_serial, one_at_a_time, point_to, pointer, readable_pointer
 from player.model.trial import try_model
 from player.model.unpickler import loads, names_used
@@ -60,7 +61,8 @@ def save(trained: Trained, settings: Settings, note: str = "") -> Manifest:
     Raises ModelRefused, and writes nothing, when the model could not be loaded again or does not answer its own
     examples.
     """
-    data = pickle.dumps(trained.pipeline, protocol=5)
+    data = dumps(trained.pipeline)
+    names = names_used(data, settings.model.libraries)
     now, sha256 = datetime.now(UTC), hashlib.sha256(data).hexdigest()
     active = readable_pointer(settings)
     manifest = Manifest(
@@ -68,8 +70,8 @@ def save(trained: Trained, settings: Settings, note: str = "") -> Manifest:
         created_at=now.isoformat(timespec="seconds"),
         sha256=sha256,
         size=len(data),
-        libraries=trust.versions(),
-        globals=names_used(data),
+        libraries=trust.versions(packages(names)),
+        globals=names,
         schema=trained.schema.to_dict(),
         classes=trained.classes,
         prior=trained.prior,
@@ -91,7 +93,9 @@ def try_once(manifest: Manifest, data: bytes, settings: Settings) -> None:
     A receipt, signed like a model, saves every worker and every restart the seconds of a trial.
     """
     path = folder(settings) / f"{manifest.version}.tried"
-    described = json.dumps([asdict(manifest), trust.versions()], sort_keys=True).encode()
+    described = json.dumps(
+        [asdict(manifest), trust.versions(trust.further_in(manifest.libraries))], sort_keys=True
+    ).encode()
     passed = hashlib.sha256(described).hexdigest().encode()
     receipt = passed + b"\n" + trust.sign(passed, settings).encode()
     with contextlib.suppress(ModelError):
@@ -116,7 +120,7 @@ def load(version: str, settings: Settings) -> Model:
         raise ModelRefused(f"The manifest of model {version} is broken.") from None
     try:
         try_once(manifest, data, settings)
-        return Model(loads(data, manifest.globals), manifest, schema)
+        return Model(loads(data, manifest.globals, settings.model.libraries), manifest, schema)
     except ModelRefused as refusal:
         raise ModelRefused(f"Model {version} is refused: {refusal}") from None
 

@@ -9,8 +9,11 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from player.errors import ModelError, ModelRefused
+import numpy as np
+
+from player.errors import ModelError, ModelFailed, ModelRefused
 from player.features import Schema, to_table
+from player.learning.asking import are_probabilities, ask
 from player.model.unpickler import loads
 from player.settings.sections import ModelSettings
 
@@ -21,7 +24,12 @@ def try_model(data: bytes, manifest: Mapping[str, Any], limits: ModelSettings) -
     *manifest* gives what is needed: globals, schema, classes and examples.
     """
     needed = {name: manifest[name] for name in ("globals", "schema", "classes", "examples")}
-    asked = {**needed, "memory_mb": limits.trial_memory_mb, "seconds": math.ceil(limits.trial_seconds)}
+    asked = {
+        **needed,
+        "further": limits.libraries,
+        "memory_mb": limits.trial_memory_mb,
+        "seconds": math.ceil(limits.trial_seconds),
+    }
     command = [sys.executable, "-m", "player.model.trial"]
     # The child gets no secrets, and finds the packages where this process finds them.
     keep = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "HOME", "LD_LIBRARY_PATH")
@@ -50,7 +58,7 @@ def try_model(data: bytes, manifest: Mapping[str, Any], limits: ModelSettings) -
 def examine(data: bytes, asked: Mapping[str, Any]) -> str:
     """Return "" when the pickle *data* answers its examples as its manifest says, else one line that says why not."""
     try:
-        pipeline = loads(data, asked["globals"])
+        pipeline = loads(data, asked["globals"], asked.get("further", ()))
         check_answers(pipeline, Schema.from_dict(asked["schema"]), asked["classes"], asked["examples"])
     except ModelError as refusal:
         return str(refusal)
@@ -66,11 +74,16 @@ def check_answers(pipeline: Any, schema: Schema, classes: list[Any], examples: l
         raise ModelRefused("The model's classes are not those of its manifest.")
     if not examples:
         raise ModelRefused("The manifest has no examples to try the model on.")
-    proba = pipeline.predict_proba(to_table(examples, schema))
-    if proba.shape != (len(examples), len(classes)):
-        raise ModelRefused(f"The model answered with shape {proba.shape}, not ({len(examples)}, {len(classes)}).")
-    if not all(math.isfinite(p) and -1e-9 <= p <= 1 + 1e-9 for row in proba for p in row):
+    try:
+        rows = to_table(examples, schema)
+        chosen, proba = ask(pipeline, rows, classes)
+    except ModelFailed as failure:
+        raise ModelRefused(f"The model is of no use: {failure}.") from None
+    if not are_probabilities(proba):
         raise ModelRefused("The model answered with something that is no probability.")
+    named = [classes[place] for place in chosen]
+    if not np.array_equal(pipeline.predict_proba(rows), proba) or np.asarray(pipeline.predict(rows)).tolist() != named:
+        raise ModelRefused("The model answers otherwise as a whole than step by step.")
 
 
 def limit(megabytes: int, seconds: int) -> None:

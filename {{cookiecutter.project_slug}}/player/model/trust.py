@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import logging
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 
 from player.config import Settings
@@ -58,10 +58,23 @@ def check_hash(data: bytes, sha256: str, name: str) -> None:
         raise ModelRefused(f"{name} is not the file its manifest describes (another SHA-256).")
 
 
-def versions() -> dict[str, str]:
-    """Return the versions a pickle depends on: Python (major.minor) and the libraries."""
-    found = {name: metadata.version(name) for name in LIBRARIES}
+def versions(further: Iterable[str] = ()) -> dict[str, str]:
+    """Return the versions a pickle depends on: Python (major.minor), the libraries, and *further* packages."""
+    found = {name: version(name) for name in (*LIBRARIES, *further)}
     return {"python": ".".join(platform.python_version_tuple()[:2]), **found}
+
+
+def version(package: str) -> str:
+    """Return which version of *package* is installed, "not installed" when there is none."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def further_in(made_with: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the packages in *made_with* beside those that every model depends on."""
+    return tuple(sorted(set(made_with) - {"python", *LIBRARIES}))
 
 
 def check_versions(made_with: Mapping[str, str], settings: Settings, name: str) -> None:
@@ -69,9 +82,12 @@ def check_versions(made_with: Mapping[str, str], settings: Settings, name: str) 
 
     scikit-learn only warns when it unpickles the model of another version, and may then answer wrongly.
     """
-    here = versions()
+    further = further_in(made_with)
+    here = versions(further)
     differ = [
-        f"{lib} {made_with.get(lib)} (here {here[lib]})" for lib in MUST_BE_EQUAL if made_with.get(lib) != here[lib]
+        f"{lib} {made_with.get(lib)} (here {here[lib]})"
+        for lib in (*MUST_BE_EQUAL, *further)
+        if made_with.get(lib) != here[lib]
     ]
     if differ and settings.strict:
         raise ModelRefused(f"{name} was made with {', '.join(differ)}; train it again with the versions of this place.")

@@ -6,11 +6,12 @@ A pickle is a list of small orders: fetch a name, call it, fill what came out. N
 
 import io
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from player.errors import ModelRefused
 from player.model.allowed import allowed
+from player.model.libraries import class_of, how_to_allow, library_of
 
 PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # how protocols 0 to 2 name two modules
 NEVER_NEEDED = (pickle.INST, pickle.OBJ, pickle.EXT1, pickle.EXT2, pickle.EXT4)  # Python 3 does not write these
@@ -26,10 +27,14 @@ class AllowList(pickle._Unpickler):
     dispatch: ClassVar[dict[int, Any]] = pickle._Unpickler.dispatch.copy()
     stack: list[Any]
 
-    def __init__(self, data: bytes, listed: Iterable[str] | None = None) -> None:
-        """Read *data*; *listed* are the names the manifest says the pickle uses, None when there is no manifest."""
+    def __init__(self, data: bytes, listed: Iterable[str] | None = None, libraries: Sequence[str] = ()) -> None:
+        """Read *data*; *listed* are the names the manifest says the pickle uses, None when there is no manifest.
+
+        *libraries* are those beside scikit-learn that it may use.
+        """
         super().__init__(io.BytesIO(data))
         self.listed = None if listed is None else frozenset(listed)
+        self.libraries = libraries
         self.used: set[str] = set()
         self.fetched: dict[int, Any] = {}  # by id(); the object is kept, so that its id stays its own
 
@@ -38,9 +43,11 @@ class AllowList(pickle._Unpickler):
         module = PYTHON_2.get(module, module)
         if self.listed is not None and f"{module}.{name}" not in self.listed:
             raise ModelRefused(f"The pickle uses {shown(module, name)}, which its manifest does not list.")
-        found = None if "." in name else allowed(module, name)
+        found = None if "." in name else allowed(module, name) or class_of(module, name, self.libraries)
         if found is None:
-            raise ModelRefused(f"The pickle uses {shown(module, name)}, which no model needs; it was not loaded.")
+            remedy = how_to_allow(module, self.libraries)
+            why = f"and was not loaded. {remedy}" if remedy else "which no model needs; it was not loaded."
+            raise ModelRefused(f"The pickle uses {shown(module, name)}, {why}")
         self.used.add(f"{module}.{name}")
         self.fetched[id(found)] = found
         return found
@@ -54,19 +61,27 @@ class AllowList(pickle._Unpickler):
         if id(called) not in self.fetched:
             raise ModelRefused(f"The pickle calls a {type(called).__name__}, which no model does; it was not loaded.")
 
+    def check_empty(self, made: Any, called: bool) -> None:
+        """Refuse to make an object of a further library's class from arguments: it may take the name of a file."""
+        if called and isinstance(made, type) and library_of(made.__module__):
+            raise ModelRefused(f"The pickle calls {made.__name__}, which Python does not write; it was not loaded.")
+
     def load_reduce(self) -> None:
         """Call a function, after checking it."""
         self.check_call(self.stack[-2])
+        self.check_empty(self.stack[-2], called=True)
         super().load_reduce()  # type: ignore[misc]
 
     def load_newobj(self) -> None:
         """Make an object of a class, after checking the class."""
         self.check_call(self.stack[-2])
+        self.check_empty(self.stack[-2], called=bool(self.stack[-1]))
         super().load_newobj()  # type: ignore[misc]
 
     def load_newobj_ex(self) -> None:
         """Make an object of a class with named arguments, after checking the class."""
         self.check_call(self.stack[-3])
+        self.check_empty(self.stack[-3], called=True)
         super().load_newobj_ex()  # type: ignore[misc]
 
     def load_build(self) -> None:
@@ -75,7 +90,7 @@ class AllowList(pickle._Unpickler):
         parts = state if isinstance(state, tuple) else (state,)
         if isinstance(filled, type) or id(filled) in self.fetched:
             raise ModelRefused("The pickle changes a class or a function, which no model does; it was not loaded.")
-        if any(isinstance(part, dict) and any(str(key).startswith("__") for key in part) for part in parts):
+        if any(isinstance(part, dict) and any(special(str(key)) for key in part) for part in parts):
             raise ModelRefused("The pickle replaces a special method, which no model does; it was not loaded.")
         super().load_build()  # type: ignore[misc]
 
@@ -90,30 +105,38 @@ class AllowList(pickle._Unpickler):
     dispatch.update(dict.fromkeys((order[0] for order in NEVER_NEEDED), load_never_needed))
 
 
+def special(key: str) -> bool:
+    """Tell whether *key* is the name of a method that Python itself calls."""
+    return key.startswith("__") and key.endswith("__")
+
+
 def shown(module: str, name: str) -> str:
     """Return a name from a pickle so that it can be printed: short, ASCII, on one line."""
     return ascii(f"{module[:80]}.{name[:80]}")[1:-1]
 
 
-def loads(data: bytes, listed: Iterable[str] | None = None) -> Any:
-    """Return the object in the pickle *data*; raises ModelRefused, whatever is wrong with it."""
+def loads(data: bytes, listed: Iterable[str] | None = None, libraries: Sequence[str] = ()) -> Any:
+    """Return the object in the pickle *data*; raises ModelRefused, whatever is wrong with it.
+
+    *libraries* are those beside scikit-learn that it may use.
+    """
     try:
-        return AllowList(data, listed).load()
+        return AllowList(data, listed, libraries).load()
     except ModelRefused:
         raise
     except Exception as error:  # a broken pickle can raise anything
         raise ModelRefused(f"The pickle is broken ({type(error).__name__}).") from None
 
 
-def names_used(data: bytes) -> list[str]:
+def names_used(data: bytes, libraries: Sequence[str] = ()) -> list[str]:
     """Return the names `module.name` that the pickle *data*, which we just made, uses.
 
     Raises ModelRefused when it could not be loaded again: better now than in production.
     """
-    reader = AllowList(data)
+    reader = AllowList(data, libraries=libraries)
     try:
         reader.load()
     except ModelRefused as refusal:
-        hint = "Functions belong in player/features.py, transformers there or in player/training.py."
-        raise ModelRefused(f"{refusal} {hint}") from None
+        hint = " Functions belong in player/features.py, transformers there or in player/training.py."
+        raise ModelRefused(f"{refusal}{'' if '[model]' in str(refusal) else hint}") from None
     return sorted(reader.used)

@@ -14,6 +14,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from player import training
 from player.features import Schema
+from player.learning import fitting
 
 WINDOWS = (150, 500, 1500)  # how many of the newest rows "recent" may mean
 LITTLE = 0.1  # what all older rows weigh together, beside 1 for the recent ones
@@ -53,11 +54,10 @@ class Recipe:
         """Return a pipeline that learned from *table* (rows, features) and *truth* (rows,), oldest first."""
         weights = self.weights(len(table))
         used = weights > 0
-        pipeline = self.make(schema)
-        extra = {}
+        extra: dict[str, Any] = {}
         if weights[used].min() < 1:
-            extra = {f"{pipeline.steps[-1][0]}__sample_weight": weights[used]}
-        return pipeline.fit(table[used], truth[used], **extra)
+            extra = {f"{self.make(schema).steps[-1][0]}__sample_weight": weights[used]}
+        return fitting.fit(self.make, schema, table[used], truth[used], **extra)
 
 
 def recipes(schema: Schema, collected: int, selective: bool = False) -> list[Recipe]:
@@ -66,7 +66,7 @@ def recipes(schema: Schema, collected: int, selective: bool = False) -> list[Rec
     *selective*: only some answers ever get a label; then the training data, which has all kinds, must stay in.
     """
     found = [Recipe("pipeline", training.build_pipeline), Recipe("boosted trees", boosted_trees)]
-    pasts = [LITTLE] if takes_weights(training.build_pipeline(schema)) else []
+    pasts = [LITTLE] if takes_weights(fitting.build(training.build_pipeline, schema)) else []
     if not selective:
         pasts.append(0.0)
     for window in WINDOWS:
@@ -77,7 +77,9 @@ def recipes(schema: Schema, collected: int, selective: bool = False) -> list[Rec
 
 def takes_weights(pipeline: Any) -> bool:
     """Tell whether the last step of *pipeline* can let some rows count more than others."""
-    return isinstance(pipeline, Pipeline) and bool(has_fit_parameter(pipeline.steps[-1][1], "sample_weight"))
+    if type(pipeline) is not Pipeline:  # one of imbalanced-learn changes the rows, and then the weights fit no more
+        return False
+    return bool(has_fit_parameter(pipeline.steps[-1][1], "sample_weight"))
 
 
 def boosted_trees(schema: Schema) -> Pipeline:

@@ -13,7 +13,7 @@ from player.errors import ConfigError
 from player.settings.sections import ENVIRONMENTS, SECRETS, Settings, Table
 
 OTHER_VARIABLES = ("PLAYER_ENV", "PLAYER_HOME")
-LISTS = ("not_at_request_time", "missing", "keep")  # in a variable their parts are separated by commas
+LISTS = ("libraries", "not_at_request_time", "missing", "keep")  # in a variable their parts are separated by commas
 
 
 def project_home() -> Path:

@@ -80,6 +80,7 @@ class ModelSettings(Table):
     folder: str
     max_bytes: int = Field(gt=0)
     allow_unsigned: bool
+    libraries: tuple[str, ...]
     time_budget_seconds: float = Field(gt=0)
     reload_seconds: float = Field(gt=0)
     trial_seconds: float = Field(gt=0)

@@ -42,6 +42,9 @@ class Fake:
         self.calls += 1
         return self.behaviour(table)
 
+    def predict(self, table: pd.DataFrame) -> Any:
+        return np.asarray(self.behaviour(table)).argmax(axis=1)
+
 
 def sleeps(table: pd.DataFrame) -> Any:
     time.sleep(2)

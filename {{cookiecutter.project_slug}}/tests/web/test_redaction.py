@@ -86,7 +86,7 @@ def test_not_when_the_model_fails(strict_app: tuple[Flask, Lines], monkeypatch: 
         raise ValueError(f"could not convert string to float: {MARKER!r}, {NUMBER}")
 
     monkeypatch.setattr(link, "scorecard", None)
-    monkeypatch.setattr(link.model.pipeline, "predict_proba", fail)
+    monkeypatch.setattr(link.model.pipeline[-1], "predict_proba", fail)
     answer = ask(app, 1)
 
     assert answer.get_json()["degraded"]

@@ -1,0 +1,28 @@
+"""Every kind of pipeline that scikit-learn can build answers in acceptance as it predicts itself."""
+
+from pathlib import Path
+
+import pytest
+from conftest import KEYS
+from kinds import KINDS, a_table, differences
+
+from player.config import load_settings
+
+
+def test_the_kinds_are_many() -> None:
+    """The table covers what people bring."""
+    assert len(KINDS) >= 45
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("labels", [(0, 1), ("no", "yes")], ids=["numbers", "texts"])
+def test_every_kind_answers_as_it_predicts(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str, labels: tuple[object, object]
+) -> None:
+    """Trained, signed, loaded: `pred` is what `predict` says, `proba` what `predict_proba` does."""
+    for key, value in KEYS.items():
+        monkeypatch.setenv(key, value)
+    table = a_table().astype({"repaid": object}).replace({"repaid": dict(enumerate(labels))})
+
+    assert [] == differences(KINDS[name], table.infer_objects(), load_settings("acceptance"))
