@@ -184,6 +184,8 @@ def status_command(context: click.Context, as_json: bool) -> None:
         return
     click.echo(f"{found['headline']}: {found['subline']}")
     click.echo(f"now: {found['current'] or 'no round'}; next: {found['next'] or 'nothing'}")
+    if found["no_round"]:
+        click.echo(f"the round could not begin: {found['no_round']}")
     for line in found["players"]:
         counts = f"{line['correct']} / {line['wrong']} / {line['failed']}"
         click.echo(f"{line['rank']:>4}  {line['name']:<40} {line['points']:>6}  {counts:<20} {line['state']}")
