@@ -9,6 +9,7 @@ answers are worth. Exit code 1 when a point is not what it should be.
 
 import argparse
 import csv
+import importlib
 import json
 import os
 import sqlite3
@@ -20,7 +21,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 PROJECT = Path(__file__).parents[1] / "{{cookiecutter.project_slug}}"
 FIRST_PORT, PORT = 21_000, 8_901
@@ -72,7 +73,7 @@ def playing(options: argparse.Namespace) -> int:
     return int(options.players - options.hostile)
 
 
-def start(stack: ExitStack, folder: Path, words: list[Any]) -> psutil.Popen:
+def start(stack: ExitStack, folder: Path, words: list[Any]) -> Any:
     """Start a Python program of the project; it ends with the stack."""
     command = [sys.executable, *map(str, words)]
     environment = os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -107,14 +108,14 @@ def call(path: str, key: str, words: dict[str, str] | None = None) -> Any:
 def report(database: Path, used: dict[str, float], board: dict[str, int], options: argparse.Namespace) -> int:
     """Print the figures; return how the honest players' points differ: 0 for not at all."""
     sys.path.insert(0, str(PROJECT))
-    from tests.customer.rivals import mark, rule  # noqa: PLC0415 - found only now
+    rivals = importlib.import_module("tests.customer.rivals")
 
     rows = sqlite3.connect(database)
     late = sorted(row[0] for row in rows.execute("SELECT late_ms FROM asks"))
     cases = [(json.loads(features), json.loads(label)) for features, label in
              rows.execute("SELECT features, label FROM cases")]  # fmt: skip
-    right = [rule(features) == label for features, label in cases]
-    flaky = [-1 if mark(features) % 3 == 1 else ok for (features, _), ok in zip(cases, right, strict=True)]
+    right = [rivals.rule(features) == label for features, label in cases]
+    flaky = [-1 if rivals.mark(features) % 3 == 1 else ok for (features, _), ok in zip(cases, right, strict=True)]
     worth = [sum(right), sum(flaky), len(right) - sum(right)]
     stored = dict(rows.execute("SELECT name, SUM(points) FROM asks JOIN players ON id = player_id GROUP BY name"))
     wrong = [n for n in range(playing(options)) if not worth[n % 3] == stored[f"Player {n}"] == board[f"Player {n}"]]

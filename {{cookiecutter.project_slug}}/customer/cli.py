@@ -16,7 +16,8 @@ from customer import board, rounds, show, starting, table, world
 from customer.contract import Contract, load_contract
 from customer.errors import CustomerError, NoPlayer
 from customer.game import describe, ignore, play
-from customer.host.commands import check, host
+from customer.host.checking import check
+from customer.host.commands import host
 from customer.referee import DEADLINE_SECONDS, Player
 from customer.rounds import Population, Round
 from customer.score import GameResult

@@ -10,7 +10,7 @@ from collections import deque
 from customer.referee import NO_NETWORK, TIMEOUTS, Verdict
 
 BEAT, BEATS = 0.02, 3000
-OWN_SHARE = 0.1  # of the deadline: when the host slept longer than this, the timeout is its own
+OWN_SHARE, LAST_SHARE = 0.1, 0.5  # of the deadline: when the host slept longer, the timeout is its own
 
 
 class GameClock:
@@ -67,8 +67,12 @@ class Heart:
             worst = max(worst, late)
         return worst
 
-    def at_fault(self, verdict: Verdict, since: float, deadline: float) -> bool:
-        """Tell whether a failure may be the host's own: it could not send, or slept while it should have listened."""
+    def at_fault(self, verdict: Verdict, since: float, deadline: float, last: bool = False) -> bool:
+        """Tell whether a failure may be the host's own: it could not send, or slept while it should have listened.
+
+        At the *last* try only a long sleep is an excuse: who hangs every time is to blame, however busy the host.
+        """
         if verdict.reason == NO_NETWORK:
             return True
-        return verdict.reason in TIMEOUTS and self.worst(since) > OWN_SHARE * deadline
+        share = LAST_SHARE if last else OWN_SHARE
+        return verdict.reason in TIMEOUTS and self.worst(since) > share * deadline

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from customer.host.book import Ask
 from customer.host.store import Store, first_line
@@ -39,12 +39,31 @@ class Ledger:
         self.waiting.append(row)
 
     async def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Change the database, after every change before this one."""
-        return await asyncio.get_running_loop().run_in_executor(self.writer, lambda: function(*args, **kwargs))
+        """Change the database, after every change before this one; when it is away, as soon as it is back."""
+        return await self.insist(self.writer, lambda: function(*args, **kwargs))
+
+    async def fetch(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Read what the game needs to go on; when the database is away, as soon as it is back."""
+        return await self.insist(self.readers, lambda: function(*args, **kwargs))
 
     async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Read from the database beside the writing."""
+        """Read from the database once, for a page."""
         return await asyncio.get_running_loop().run_in_executor(self.readers, lambda: function(*args, **kwargs))
+
+    async def insist(self, threads: ThreadPoolExecutor, function: Callable[[], T]) -> T:
+        """Return `function()`, tried again while the database is away."""
+        while True:
+            try:
+                return await asyncio.get_running_loop().run_in_executor(threads, function)
+            except OperationalError as error:
+                self.note_trouble(error)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def note_trouble(self, error: SQLAlchemyError) -> None:
+        """Remember, and log once, that the database is away."""
+        if not self.trouble:
+            log.error("the database is away, %d requests wait: %s", len(self.waiting), first_line(error))
+        self.trouble = f"since {time.strftime('%H:%M:%S')}: {first_line(error)}"
 
     async def room(self) -> None:
         """Return when there is room for more requests."""
@@ -70,11 +89,9 @@ class Ledger:
         """Write what waits."""
         batch = list(self.waiting)
         try:
-            await self.write(self.store.book.save, batch)
+            await asyncio.get_running_loop().run_in_executor(self.writer, self.store.book.save, batch)
         except SQLAlchemyError as error:
-            if not self.trouble:
-                log.error("the database cannot be written, %d requests wait: %s", len(batch), first_line(error))
-            self.trouble = f"since {time.strftime('%H:%M:%S')}: {first_line(error)}"
+            self.note_trouble(error)
             return
         self.trouble = ""
         async with self.written:

@@ -107,10 +107,10 @@ class Seat:
 
     async def ask_fairly(self, request_id: str, case: Case) -> Verdict:
         """Ask; ask again under the same id when a failure may be the host's own."""
-        for _ in range(FAIR_TRIES):
+        for number in range(FAIR_TRIES):
             since = time.monotonic()
             verdict = await self.referee.ask(request_id, case.features, case.label, self.told())
-            if not self.table.heart.at_fault(verdict, since, self.referee.deadline):
+            if not self.table.heart.at_fault(verdict, since, self.referee.deadline, last=number == FAIR_TRIES - 1):
                 return verdict
         return Verdict(HOSTS_FAULT)
 

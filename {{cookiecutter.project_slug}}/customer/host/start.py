@@ -8,15 +8,15 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 
 from customer.errors import CustomerError
 from customer.host import enrol, keys
-from customer.host.addresses import CheckedResolver, Guard, reachable_address
+from customer.host.addresses import CheckedResolver, Guard
 from customer.host.control import Control
+from customer.host.house import ANYWHERE, House, read_text, write
 from customer.host.pages import BROADCAST, make_app
 from customer.host.pages.state import board, lines
 from customer.host.places import Rules
@@ -27,28 +27,6 @@ from customer.referee import open_session
 
 log = logging.getLogger(__name__)
 Say = Callable[[str], None]
-ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
-
-
-@dataclass(frozen=True)
-class House:
-    """Where the tournament lives: its database, its address, its files, and who may be asked."""
-
-    database: str
-    address: str = "127.0.0.1"
-    port: int = 8000
-    networks: tuple[str, ...] = ()
-    room_code: str = ""
-    output: Path = Path("output")
-    players: Path | None = None
-    seed: int | None = None
-    public: str = ""  # the address that players know, when it is another one than the machine's
-
-    @property
-    def url(self) -> str:
-        """Return where players reach the host."""
-        name = reachable_address() if self.address in ANYWHERE else self.address
-        return self.public.rstrip("/") or f"http://{f'[{name}]' if ':' in name else name}:{self.port}"
 
 
 def run(rules: Rules, house: House, say: Say) -> None:
@@ -166,22 +144,3 @@ def more_files() -> None:
 
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536) if most > 0 else 65_536, most))
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a file; raises CustomerError when it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise CustomerError(f"{path} cannot be read: {error}") from None
-
-
-def write(path: Path, text: str, private: bool = False) -> None:
-    """Write a file; a *private* one can be read by its owner only."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o644)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except OSError as error:
-        raise CustomerError(f"{path} cannot be written: {error.strerror}.") from None

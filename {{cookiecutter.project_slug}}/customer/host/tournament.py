@@ -12,6 +12,7 @@ from dataclasses import replace
 import aiohttp
 
 from customer.board.standings import Standings
+from customer.errors import CustomerError
 from customer.host.addresses import Guard
 from customer.host.book import RUNNING, Play
 from customer.host.clock import GameClock, Heart
@@ -51,6 +52,7 @@ class Tournament:
         self.current: Play | None = None
         self.blocks_begun = 0  # of the present round
         self.stopping = False
+        self.trouble = ""  # why the last round could not begin
         self.orders: asyncio.Queue[Plan | None] = asyncio.Queue()
 
     def suspect(self, seat: Seat) -> None:
@@ -66,7 +68,7 @@ class Tournament:
         """Play until the host ends it, once prepared; what was begun before a crash goes on first."""
         background = [asyncio.create_task(self.heart.beat()), asyncio.create_task(self.ledger.run())]
         try:
-            for block_id in await self.ledger.read(self.store.book.undelivered):
+            for block_id in await self.ledger.fetch(self.store.book.undelivered):
                 await self.bring_labels(block_id)
             await self.play_rounds()
             await self.post.finish(LAST_LABELS_SECONDS)
@@ -82,20 +84,27 @@ class Tournament:
 
     async def play_rounds(self) -> None:
         """Play the round a crash has cut short, then one after another as they are ordered."""
-        for play in await self.ledger.read(self.store.book.plays):
+        for play in await self.ledger.fetch(self.store.book.plays):
             if play.state == RUNNING:
                 await self.play_round(play)
         while self.phase != ENDED:
             plan = await self.next_order()
             if plan is None:
                 await self.finish()
+                return
+            try:
+                play = await self.begin(plan)
+            except CustomerError as error:  # a table without enough rows: the host chooses another round
+                self.trouble = str(error)
+                self.changed.set()
             else:
-                await self.play_round(await self.begin(plan))
+                self.trouble = ""
+                await self.play_round(play)
 
     async def next_order(self) -> Plan | None:
         """Return the round the host has ordered, or the timetable's next when rounds follow by themselves."""
-        played = await self.ledger.read(self.store.book.plays)
-        if not (self.rules.automatic and played):
+        played = await self.ledger.fetch(self.store.book.plays)
+        if not (self.rules.automatic and played) or self.trouble:
             return await self.orders.get()
         with suppress(TimeoutError):
             return await asyncio.wait_for(self.orders.get(), 60 * played[-1].plan.pause)
@@ -109,8 +118,8 @@ class Tournament:
     async def begin(self, plan: Plan) -> Play:
         """Draw the applicants of a round and write them down."""
         book = self.store.book
-        number = len(await self.ledger.read(book.plays)) + 1
-        drawn = await self.ledger.read(draw, book, plan, self.rules.population, self.seed, number)
+        number = len(await self.ledger.fetch(book.plays)) + 1
+        drawn = await self.ledger.fetch(draw, book, plan, self.rules.population, self.seed, number)
         return await self.ledger.write(book.start_play, plan, drawn)
 
     async def play_round(self, play: Play) -> None:
@@ -118,7 +127,7 @@ class Tournament:
         self.current, self.stopping = play, not self.orders.empty()
         self.changed.set()
         book, size = self.store.book, play.plan.block
-        drawn = await self.ledger.read(book.cases, play.id)
+        drawn = await self.ledger.fetch(book.cases, play.id)
         start, closings = self.clock.now() + LEAD_SECONDS, []
         for number, first in enumerate(range(0, len(drawn), size)):
             if self.stopping:
@@ -139,7 +148,7 @@ class Tournament:
 
     async def ask_block(self, block: Block) -> "asyncio.Task[None]":
         """Let everybody be asked a block; the task it returns ends when all have answered."""
-        done = await self.ledger.read(self.store.book.asked, block.id)
+        done = await self.ledger.fetch(self.store.book.asked, block.id)
         seats = [seat for seat in self.places.seats.values() if seat.plays(block.id)]
         playing = [asyncio.create_task(seat.play(block, done)) for seat in seats]
         return asyncio.create_task(self.close(block, playing))
@@ -152,15 +161,15 @@ class Tournament:
         await self.ledger.settled()
         async with self.counting:
             await self.ledger.write(self.store.book.close_block, block.id)
-            outcomes = await self.ledger.read(self.store.book.outcomes, block.id)
-            if (await self.ledger.read(self.store.book.play, block.play_id)).void is None:
-                await self.ledger.read(self.standings.add_block, block.play_id, outcomes)
+            outcomes = await self.ledger.fetch(self.store.book.outcomes, block.id)
+            if (await self.ledger.fetch(self.store.book.play, block.play_id)).void is None:
+                await self.ledger.fetch(self.standings.add_block, block.play_id, outcomes)
         self.changed.set()
         await self.bring_labels(block.id, SPREAD * block.window)
 
     async def bring_labels(self, block_id: int, spread: float = 0.0) -> None:
         """Bring the labels of a block to all who have not got them, within *spread* seconds."""
-        for player_id, pairs in (await self.ledger.read(self.store.book.labels, block_id)).items():
+        for player_id, pairs in (await self.ledger.fetch(self.store.book.labels, block_id)).items():
             seat = self.places.seats[player_id]
             if seat.state != LEFT:
                 self.post.bring(seat, block_id, pairs, spread)
@@ -169,8 +178,8 @@ class Tournament:
         """Count everything from the database: after a start, and when a round was made void."""
         standings = Standings()
         async with self.counting:
-            for play_id, block_id in await self.ledger.read(self.store.book.counted_blocks):
-                standings.add_block(play_id, await self.ledger.read(self.store.book.outcomes, block_id))
+            for play_id, block_id in await self.ledger.fetch(self.store.book.counted_blocks):
+                standings.add_block(play_id, await self.ledger.fetch(self.store.book.outcomes, block_id))
             self.standings = standings
         self.changed.set()
 

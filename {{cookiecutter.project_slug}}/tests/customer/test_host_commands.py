@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from customer.cli import main
-from customer.host.commands import look_once
+from customer.host.checking import look_once
 from customer.host.plumbing import Finding
 from customer.rounds import the_world
 from tests.customer.host_process import hosted, wait_for

@@ -3,15 +3,18 @@
 import asyncio
 import uuid
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from customer.errors import CustomerError
 from customer.host import reports
 from customer.host.plan import Plan
 from customer.host.store import Store
+from customer.rounds import from_csv
 from tests.customer.rivals import Rival, always, contrary, flaky, hang, honest, http, mark, rule
 from tests.customer.tournaments import SHORT, a_table, everybody_plays, play_out, points, rows, rules, until
 from tests.postgres import _postgres, _postgres_url  # noqa: F401 - fixtures
@@ -123,6 +126,28 @@ def test_on_postgresql(postgres_url: str) -> None:
 
     assert board == figures
     assert any(board.values())
+
+
+def test_a_table_without_enough_rows(database: Path, tmp_path: Path) -> None:
+    """A round for which too few rows are left does not begin, and the host reads why; the game goes on."""
+    path = tmp_path / "small.csv"
+    pd.DataFrame({"a": range(200), "late_payments": range(200), "yes": [0, 1] * 100}).to_csv(path, index=False)
+    small = replace(rules(Plan("as trained", 0.01, rate=50, block=10)), population=from_csv(path, "yes"))
+
+    async def play() -> tuple[str, int]:
+        async with a_table(database, [Rival("Ada")], small) as (tournament, control):
+            await everybody_plays(tournament)
+            await play_out(tournament, control)
+            await control.do("repeat", {})
+            await until(lambda: tournament.trouble)
+            await control.do("end", {})
+            await until(lambda: tournament.phase == "ended")
+            return tournament.trouble, len(tournament.store.book.plays())
+
+    trouble, played = asyncio.run(play())
+
+    assert "rows left for 'as trained'" in trouble
+    assert 1 == played
 
 
 def test_no_applicant_comes_twice(database: Path) -> None:
@@ -262,7 +287,7 @@ def test_a_hanging_player_delays_nobody(database: Path) -> None:
     found = rows(store)
 
     assert {"correct", "wrong"} == {row.reason for row in found if row.player_id == 1}
-    assert {"timeout", "set aside"} >= {row.reason for row in found if row.player_id == 2}
+    assert {"timeout", "set aside", "host's fault"} >= {row.reason for row in found if row.player_id == 2}
     assert 40 == len([row for row in found if row.player_id == 1]) == len([row for row in found if row.player_id == 2])
 
 

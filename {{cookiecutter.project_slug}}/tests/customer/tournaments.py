@@ -23,7 +23,7 @@ from tests.customer.rivals import Rival, serving
 SHORT = Plan("as trained", minutes=20 / 60 / 50, rate=50, block=5)
 
 
-def rules(*plans: Plan, deadline: float = 1.0, automatic: bool = False) -> Rules:
+def rules(*plans: Plan, deadline: float = 20.0, automatic: bool = False) -> Rules:
     """Return the rules of a short game."""
     return Rules(the_world(), Contract(), plans or (SHORT,), deadline, automatic)
 
@@ -53,7 +53,7 @@ async def a_table(
         store.close()
 
 
-async def until(condition: Callable[[], Any], seconds: float = 30.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 240.0) -> None:
     """Wait until something holds; fails when it does not come."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -99,6 +99,7 @@ def status(tournament: Tournament) -> dict[str, Any]:
         "next": coming.name if coming else None,
         "ordered": not tournament.orders.empty(),
         "trouble": tournament.ledger.trouble,
+        "no_round": tournament.trouble,
         "late_ms": round(1000 * tournament.heart.worst(0), 1),
         "needing_help": needing_help(tournament),
         "rounds": [{"round": p.id, "name": p.name, "state": p.state, "void": p.void} for p in played],
