@@ -32,6 +32,7 @@ __all__ = [
     "current_manifest",
     "folder",
     "load",
+    "open_model",
     "point_to",
     "pointer",
     "put",
@@ -113,16 +114,25 @@ def load(version: str, settings: Settings) -> Model:
     Signature, hash and versions are checked before a byte is unpickled, and the model answers its examples in a
     process of its own before it is unpickled here.
     """
-    manifest, data = verify(version, settings)
+    return open_model(*verify(version, settings), settings)
+
+
+def open_model(manifest: Manifest, data: bytes, settings: Settings) -> Model:
+    """Return the model in the pickle *data*, tried and unpickled under the rules of this environment.
+
+    Whether it may be trusted was asked before (`verify`). Raises ModelRefused.
+    """
+    trust.check_hash(data, manifest.sha256, f"Model {manifest.version}")
+    trust.check_versions(manifest.libraries, settings, f"Model {manifest.version}")
     try:
         schema = Schema.from_dict(manifest.schema)
     except (KeyError, TypeError, ValueError):
-        raise ModelRefused(f"The manifest of model {version} is broken.") from None
+        raise ModelRefused(f"The manifest of model {manifest.version} is broken.") from None
     try:
         try_once(manifest, data, settings)
         return Model(loads(data, manifest.globals, settings.model.libraries), manifest, schema)
     except ModelRefused as refusal:
-        raise ModelRefused(f"Model {version} is refused: {refusal}") from None
+        raise ModelRefused(f"Model {manifest.version} is refused: {refusal}") from None
 
 
 def verify(version: str, settings: Settings) -> tuple[Manifest, bytes]:

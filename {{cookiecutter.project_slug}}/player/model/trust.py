@@ -34,7 +34,7 @@ def sign(content: bytes, settings: Settings) -> str:
 def check_signature(content: bytes, signature: str, settings: Settings, name: str) -> bool:
     """Tell whether *content* is signed; raises ModelRefused when it is not and unsigned files are not allowed here.
 
-    A wrong signature is refused everywhere a key is set: somebody changed the file, or the key.
+    Where a key is set, no signature is as bad as a wrong one: else whoever can write a file takes its signature away.
     """
     expected = sign(content, settings)
     if expected and same(expected, signature):
@@ -42,8 +42,11 @@ def check_signature(content: bytes, signature: str, settings: Settings, name: st
     if settings.strict or not settings.model.allow_unsigned:
         reason = "is not signed" if not signature else "has a signature that is not ours for this environment"
         raise ModelRefused(f"{name} {reason}; {settings.environment} runs approved models only.")
-    if expected and signature:
-        raise ModelRefused(f"{name} was changed after it was signed, or signed with another key.")
+    if expected:
+        reason = "was changed after it was signed, or signed with another key"
+        if not signature:
+            reason = f"is not signed, although {settings.environment} has a key"
+        raise ModelRefused(f"{name} {reason}; train or promote it again.")
     return False
 
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from player.config import ENVIRONMENTS, Settings, load_settings
-from player.errors import DataError, PlayerError, PromotionRefused
+from player.errors import DataError, ModelRefused, PlayerError, PromotionRefused
 from player.model import store
 from player.promotion.keys import make_keys, use_keys
 from player.promotion.promote import promote
@@ -39,11 +39,21 @@ def prepare() -> list[str]:
     for environment in ENVIRONMENTS:
         settings = load_settings(environment)
         refuse_unsafe(settings)
-        if store.pointer(settings) is None:
+        if not has_model(settings):
             done.append(first_model(settings))
         with suppress(DataError):  # production's data come from its users, and acceptance copies them
             done += fill_once(settings)
     return done
+
+
+def has_model(settings: Settings) -> bool:
+    """Tell whether an environment has a model; one of development from before there were keys is not signed: none."""
+    try:
+        return store.pointer(settings) is not None
+    except ModelRefused:
+        if settings.environment == "development":
+            return False
+        raise
 
 
 def first_model(settings: Settings) -> str:

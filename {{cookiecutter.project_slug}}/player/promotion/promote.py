@@ -1,7 +1,7 @@
 """How a model moves up: the same bytes go from one environment to the next, when every gate says yes.
 
-The files are copied and signed with the target's key, tried there, and only then made current, in one step: a crash at
-any point leaves a whole approved model.
+What every gate let pass is copied, signed with the target's key, and only then made current, in one step: a crash at any
+point leaves a whole approved model.
 """
 
 import hmac
@@ -44,11 +44,13 @@ def promote_alone(target: Settings, person: str, reason: str, approve: bool, ver
     if target.strict and target.promotion.reason_required and not (reason.strip() or approve):
         raise PromotionRefused(f'Say why a model goes to {target.environment}: --reason "…".')
     source = target if version else load_settings(before(target.environment))
+    if target.strict:
+        source = signed_only(source)
     manifest, data = store.verify(version or store.current_manifest(source).version, source)
-    move = Move(source, target, manifest, incumbent_of(target))
+    move = Move(source, target, manifest, data, incumbent_of(target))
     if move.incumbent and move.incumbent.version == manifest.version:
         raise PromotionRefused(f"{manifest.version} is current in {target.environment} already.")
-    verdicts = [gate(move) for gate in gates.BEFORE]
+    verdicts = [gate(move) for gate in gates.GATES]
     refuse(move, person, reason, verdicts)
     if target.two_people:
         if not approve:
@@ -58,14 +60,17 @@ def promote_alone(target: Settings, person: str, reason: str, approve: bool, ver
         if asked["person"] == person:
             raise PromotionRefused(f"{person} asked for this promotion; another person must approve it.")
         person, reason = f"{asked['person']}, approved by {person}", reason or asked["reason"]
-    store.put(manifest, data, target)
-    verdicts.append(gates.smoke(move))
-    refuse(move, person, reason, verdicts)
+    store.put(manifest, data, target)  # signed only now, when every gate has said yes
     record_model(manifest, target)
     found = record(move, person, reason, verdicts, APPROVED)
     store.activate(manifest.version, target)
     (store.folder(target) / REQUEST).unlink(missing_ok=True)
     return found
+
+
+def signed_only(source: Settings) -> Settings:
+    """Return *source* so that nothing unsigned is believed of it: pointer, manifest, pickle or record."""
+    return source.model_copy(update={"model": source.model.model_copy(update={"allow_unsigned": False})})
 
 
 def before(environment: str) -> str:

@@ -221,11 +221,12 @@ def test_an_unsigned_manifest_is_checked_before_it_is_used(model_settings: Setti
 def test_an_unsigned_model_loads_with_a_warning_in_development_alone(
     model_settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Development and testing take it and say so, also when there is a key; acceptance and production refuse it."""
+    """Development and testing take it and say so, as long as they have no key; with one it is refused everywhere."""
     version = current(model_settings)
-    with_key = model_settings.model_copy(update={"signing_key": KEY})
-    store.verify(version, with_key)
+    store.verify(version, model_settings)
     assert "is not signed; testing allows that" in caplog.text
+    with pytest.raises(ModelRefused, match="is not signed, although testing has a key; train or promote it again"):
+        store.verify(version, model_settings.model_copy(update={"signing_key": KEY}))
 
     production = load_settings("production")
     store.folder(model_settings).rename(store.folder(production))
