@@ -16,7 +16,8 @@ from player.errors import PlayerError
 from player.inspection import Inspection, inspect
 from player.logging_config import begin
 from player.monitoring.commands import monitor, skew
-from player.promotion.commands import dtap, fill, keys, promote, promotions, replay, rollback, shadow
+from player.promotion.commands import dtap, fill, promote, promotions, replay, revoke, rollback, shadow, who
+from player.promotion.key_commands import keys
 from player.retraining.commands import retrain, schedule
 from player.serving.commands import serve
 from player.settings.commands import config, doctor
@@ -103,9 +104,17 @@ def inspect_table(context: click.Context, table: Path, label: str | None, drop: 
 @the_label
 @dropped
 @click.option("--if-missing", is_flag=True, help="Only when there is no model yet.")
+@click.option("--reason", default="", help="Why; it goes into the record.")
+@who
 @click.pass_context
 def train(
-    context: click.Context, data: Path | None, label: str | None, drop: tuple[str, ...], if_missing: bool
+    context: click.Context,
+    data: Path | None,
+    label: str | None,
+    drop: tuple[str, ...],
+    if_missing: bool,
+    reason: str,
+    person: str,
 ) -> None:
     """Learn a model from the training table and make it the current one.
 
@@ -114,9 +123,12 @@ def train(
     from player import training
     from player.learning import fitting
     from player.model import store
+    from player.promotion.promote import make_current
     from player.storage.records import record_model
 
     settings = begin(context.obj)
+    if settings.strict and settings.promotion.reason_required and not reason.strip():
+        raise PlayerError(f'Say why a model is trained in {settings.environment}: --reason "…".')
     if if_missing and store.pointer(settings) is not None:
         click.echo("A model is there already.")
         return
@@ -131,7 +143,7 @@ def train(
     if settings.two_people:
         click.echo(f"{learned}. {store.how_two_people_activate(manifest.version, settings)}")
     else:
-        store.activate(manifest.version, settings)
+        make_current(manifest, settings, person, reason or manifest.note * (not settings.strict))
         click.echo(f"{learned} and is current in {settings.environment}.")
     if period := getattr(trained, "period", ""):  # an older training.py does not say
         click.echo(f"  {period}")
@@ -141,7 +153,7 @@ def train(
 
 COMMANDS = (
     serve, monitor, skew, retrain, schedule, batch,  # the life of a model
-    promote, rollback, promotions, replay, shadow, dtap, keys, fill,  # its way from development to production
+    promote, rollback, revoke, promotions, replay, shadow, dtap, keys, fill,  # its way from development to production
     join,  # a tournament
     config, doctor, db,  # the place it runs in
 )  # fmt: skip

@@ -43,6 +43,8 @@ def write_whole(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
+            if os.name == "posix":
+                os.fchmod(file.fileno(), 0o640)  # a service of the same group reads what its deployer wrote
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)

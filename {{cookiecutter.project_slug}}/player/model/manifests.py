@@ -1,5 +1,6 @@
 """What is known about a model without unpickling it, in a signed file beside the pickle."""
 
+import hashlib
 import json
 from dataclasses import asdict, field
 from pathlib import Path
@@ -10,10 +11,11 @@ from pydantic.dataclasses import dataclass
 
 from player.config import Settings
 from player.errors import ModelMissing, ModelRefused
-from player.model import trust
+from player.model import signatures
 from player.model.files import read_once, sweep, write_whole
 
 LARGEST = 20_000_000  # bytes of a manifest
+KIND = "manifest"
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -42,14 +44,24 @@ def folder(settings: Settings) -> Path:
     return settings.path(settings.model.folder) / settings.environment
 
 
+def as_bytes(manifest: Manifest) -> bytes:
+    """Return a manifest as it is written and signed."""
+    return json.dumps(asdict(manifest), indent=1, sort_keys=True).encode()
+
+
+def fingerprint(manifest: Manifest) -> str:
+    """Return the SHA-256 of a manifest, which itself holds the one of its pickle."""
+    return hashlib.sha256(as_bytes(manifest)).hexdigest()
+
+
 def put(manifest: Manifest, data: bytes, settings: Settings) -> None:
     """Write the files of one version, signed for this environment; the manifest last, so that it is never alone."""
     place = folder(settings)
     place.mkdir(parents=True, exist_ok=True)
     sweep(place)
-    content = json.dumps(asdict(manifest), indent=1, sort_keys=True).encode()
+    content = as_bytes(manifest)
     write_whole(place / f"{manifest.version}.pkl", data)
-    write_whole(place / f"{manifest.version}.sig", trust.sign(content, settings).encode())
+    write_whole(place / f"{manifest.version}.sig", signatures.sign(content, KIND, settings).encode())
     write_whole(place / f"{manifest.version}.json", content)
 
 
@@ -64,7 +76,7 @@ def read_signed(version: str, settings: Settings) -> tuple[Manifest, bool]:
         raise ModelRefused(f"{version!a} is not the name of a model version.")
     path = folder(settings) / f"{version}.json"
     content = read_once(path, LARGEST)
-    signed = trust.check_signature(content, read_signature(path), settings, f"Model {version}")
+    signed = signatures.check_signature(content, KIND, read_signature(path), settings, f"Model {version}")
     try:
         manifest = Manifest(**json.loads(content))
     except (ValueError, TypeError, RecursionError):

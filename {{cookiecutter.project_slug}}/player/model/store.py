@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import hmac
 import json
 import logging
 from dataclasses import asdict, dataclass
@@ -12,12 +11,21 @@ from typing import Any
 from player.config import Settings
 from player.errors import ModelError, ModelMissing, ModelRefused
 from player.features import Schema
-from player.model import trust
+from player.model import records, signatures, trust
 from player.model.files import read_once, write_whole
 from player.model.libraries import packages
-from player.model.manifests import Manifest, folder, put, read_manifest, read_signed
+from player.model.manifests import Manifest, fingerprint, folder, put, read_manifest, read_signed
 from player.model.pickler import dumps
-from player.model.pointers import POINTER, Pointer, next_serial, one_at_a_time, point_to, pointer, readable_pointer
+from player.model.pointers import (
+    POINTER,
+    Pointer,
+    next_serial,
+    one_at_a_time,
+    point_to,
+    pointer,
+    readable_pointer,
+    revoked,
+)
 from player.model.trial import try_model
 from player.model.unpickler import loads, names_used
 from player.training import Trained
@@ -30,6 +38,7 @@ __all__ = [
     "activate",
     "check_current",
     "current_manifest",
+    "fingerprint",
     "folder",
     "load",
     "open_model",
@@ -37,14 +46,18 @@ __all__ = [
     "pointer",
     "put",
     "read_manifest",
+    "revoke",
     "rollback",
     "save",
+    "take_over",
     "try_once",
     "verify",
     "versions",
 ]
 
 log = logging.getLogger(__name__)
+
+RECEIPT = "receipt"
 
 
 @dataclass(frozen=True)
@@ -91,21 +104,23 @@ def save(trained: Trained, settings: Settings, note: str = "") -> Manifest:
 def try_once(manifest: Manifest, data: bytes, settings: Settings) -> None:
     """Try the model in a process of its own, unless just this one passed here before; raises ModelRefused.
 
-    A receipt, signed like a model, saves every worker and every restart the seconds of a trial.
+    A receipt, signed like a model by whoever saves it, saves every worker and every restart the seconds of a trial.
     """
     path = folder(settings) / f"{manifest.version}.tried"
     described = json.dumps(
         [asdict(manifest), trust.versions(trust.further_in(manifest.libraries))], sort_keys=True
     ).encode()
     passed = hashlib.sha256(described).hexdigest().encode()
-    receipt = passed + b"\n" + trust.sign(passed, settings).encode()
     with contextlib.suppress(ModelError):
-        if hmac.compare_digest(read_once(path, 10_000), receipt):
+        tried, _, signature = read_once(path, 10_000).partition(b"\n")
+        name = f"The receipt {path.name}"
+        signatures.check_signature(passed, RECEIPT, signature.decode("ascii", "replace"), settings, name)
+        if tried == passed:
             return
     try_model(data, asdict(manifest), settings.model)
     with contextlib.suppress(OSError):  # a service may not write to its models: then each start tries again
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, receipt)
+        write_whole(path, passed + b"\n" + signatures.sign(passed, RECEIPT, settings).encode())
 
 
 def load(version: str, settings: Settings) -> Model:
@@ -144,6 +159,8 @@ def verify(version: str, settings: Settings) -> tuple[Manifest, bytes]:
     data = read_once(folder(settings) / f"{version}.pkl", settings.model.max_bytes)
     trust.check_hash(data, manifest.sha256, name)
     trust.check_versions(manifest.libraries, settings, name)
+    if version in revoked(settings):
+        raise ModelRefused(f"{name} was revoked in {settings.environment}; it never runs there again.")
     return manifest, data
 
 
@@ -157,9 +174,29 @@ def activate(version: str, settings: Settings) -> Pointer:
         old = readable_pointer(settings)
         if old and old.current == version:
             return old
-        new = Pointer(next_serial(old), version, old.current if old else None)
+        before = old.current if old and old.current not in old.revoked else None
+        new = Pointer(next_serial(old, settings), version, before, old.revoked if old else ())
         point_to(new, settings)
     return new
+
+
+def take_over(manifest: Manifest, settings: Settings, who: str, why: str, **more: Any) -> dict[str, Any]:
+    """Record that *manifest* becomes current here, by *who* and *why*, make it so, and return the record.
+
+    Every command that makes a model current comes through here. Raises ModelRefused without a reason where one is
+    needed, and where two people must agree and *more* has no two `approvals`.
+    """
+    if settings.strict and settings.promotion.reason_required and not why.strip():
+        raise ModelRefused(f'Say why a model becomes current in {settings.environment}: --reason "…".')
+    if settings.two_people and len(more.get("approvals", ())) < 2:
+        raise ModelRefused(how_two_people_activate(manifest.version, settings))
+    verify(manifest.version, settings)
+    active = readable_pointer(settings)
+    more = {"replaces": active.current if active else None, **more}
+    found = records.describe(manifest, settings, who, why, records.APPROVED, **more)
+    records.append(settings, found)
+    activate(manifest.version, settings)
+    return found
 
 
 def how_two_people_activate(version: str, settings: Settings) -> str:
@@ -175,7 +212,24 @@ def rollback(settings: Settings) -> Pointer:
         if old is None or old.previous is None:
             raise ModelMissing(f"{settings.environment} has no previous model to go back to.")
         verify(old.previous, settings)
-        new = Pointer(next_serial(old), old.previous, old.current)
+        new = Pointer(next_serial(old, settings), old.previous, old.current, old.revoked)
+        point_to(new, settings)
+    return new
+
+
+def revoke(version: str, settings: Settings) -> Pointer:
+    """Let *version* never run here again; when it is the current one, the one before takes over.
+
+    Raises ModelMissing when there is no other that could.
+    """
+    with one_at_a_time(settings):
+        old = pointer(settings)
+        if old is None or (version == old.current and old.previous is None):
+            raise ModelMissing(f"{settings.environment} has no other model; promote one first, then revoke {version}.")
+        current = old.previous if version == old.current and old.previous else old.current
+        verify(current, settings)
+        before = old.previous if old.previous not in (current, version) else None
+        new = Pointer(next_serial(old, settings), current, before, tuple(sorted({*old.revoked, version})))
         point_to(new, settings)
     return new
 

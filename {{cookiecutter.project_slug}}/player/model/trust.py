@@ -1,10 +1,9 @@
-"""When a model file may be trusted: signed with our key, the bytes of its manifest, made with our versions.
+"""When a model file may be trusted, beside its signature: the bytes of its manifest, made with our versions.
 
 Nothing is unpickled here.
 """
 
 import hashlib
-import hmac
 import logging
 import platform
 from collections.abc import Iterable, Mapping
@@ -19,45 +18,9 @@ LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas")
 MUST_BE_EQUAL = ("python", "scikit-learn", "numpy")
 
 
-def sign(content: bytes, settings: Settings) -> str:
-    """Return the signature of *content* for this environment, or "" when there is no key.
-
-    HMAC-SHA256 (RFC 2104) over the environment's name and the content, so that a file signed for acceptance
-    is not signed for production.
-    """
-    if settings.signing_key is None or not settings.signing_key.get_secret_value():
-        return ""
-    key = settings.signing_key.get_secret_value().encode()
-    return hmac.new(key, settings.environment.encode() + b"\n" + content, hashlib.sha256).hexdigest()
-
-
-def check_signature(content: bytes, signature: str, settings: Settings, name: str) -> bool:
-    """Tell whether *content* is signed; raises ModelRefused when it is not and unsigned files are not allowed here.
-
-    Where a key is set, no signature is as bad as a wrong one: else whoever can write a file takes its signature away.
-    """
-    expected = sign(content, settings)
-    if expected and same(expected, signature):
-        return True
-    if settings.strict or not settings.model.allow_unsigned:
-        reason = "is not signed" if not signature else "has a signature that is not ours for this environment"
-        raise ModelRefused(f"{name} {reason}; {settings.environment} runs approved models only.")
-    if expected:
-        reason = "was changed after it was signed, or signed with another key"
-        if not signature:
-            reason = f"is not signed, although {settings.environment} has a key"
-        raise ModelRefused(f"{name} {reason}; train or promote it again.")
-    return False
-
-
-def same(ours: str, theirs: str) -> bool:
-    """Compare two texts in a time that does not tell how much of them is equal."""
-    return hmac.compare_digest(ours.encode(), theirs.encode("utf-8", "backslashreplace"))
-
-
 def check_hash(data: bytes, sha256: str, name: str) -> None:
     """Raise ModelRefused when *data* are not the bytes that the manifest describes."""
-    if not same(hashlib.sha256(data).hexdigest(), sha256):
+    if hashlib.sha256(data).hexdigest() != sha256:
         raise ModelRefused(f"{name} is not the file its manifest describes (another SHA-256).")
 
 

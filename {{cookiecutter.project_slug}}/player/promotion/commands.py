@@ -28,11 +28,11 @@ for_machines = click.option("--json", "as_json", is_flag=True, help="For machine
 def promote(target: str, reason: str, approve: bool, version: str, person: str, as_json: bool) -> None:
     """Move the model of the environment before into TARGET, when every gate says yes.
 
-    Each environment has keys of its own: PLAYER_SIGNING_KEY_FILE may hold {environment}, such as
-    keys/{environment}-signing.key, and so may PLAYER_API_KEY_FILE. `player keys` makes them.
+    It needs the signing key of TARGET and the public key of the environment before; `player keys` makes both and says
+    how to name them. Where integrity is high two people are needed, each with a key of their own.
     """
+    from player.model.records import WAITS
     from player.promotion.promote import promote as move_up
-    from player.promotion.records import WAITS
 
     found = move_up(begin(target), person, reason, approve, version)
     if as_json:
@@ -48,15 +48,34 @@ def promote(target: str, reason: str, approve: bool, version: str, person: str, 
 
 @click.command()
 @why
+@click.option("--approve", is_flag=True, help="Agree to what another person asked for (integrity high).")
 @who
 @click.pass_context
-def rollback(context: click.Context, reason: str, person: str) -> None:
+def rollback(context: click.Context, reason: str, approve: bool, person: str) -> None:
     """Make the model before the current one again, in the chosen environment."""
+    from player.model.records import WAITS
     from player.promotion.promote import roll_back
 
     settings = begin(context.obj)
-    found = roll_back(settings, person, reason)
-    click.echo(f"{found['version']} is current in {settings.environment} again, instead of {found['replaces']}.")
+    found = roll_back(settings, person, reason, approve)
+    if found["outcome"] == WAITS:
+        click.echo(f"{found['version']} waits: another person must run `player rollback --approve`.")
+    else:
+        click.echo(f"{found['version']} is current in {settings.environment} again, instead of {found['replaces']}.")
+
+
+@click.command()
+@click.argument("version")
+@why
+@who
+@click.pass_context
+def revoke(context: click.Context, version: str, reason: str, person: str) -> None:
+    """Let VERSION never run in the chosen environment again; when it is current, the model before takes over."""
+    from player.promotion.promote import revoke as revoke_now
+
+    settings = begin(context.obj)
+    found = revoke_now(settings, version, person, reason)
+    click.echo(f"{found['version']} is revoked in {settings.environment}.")
 
 
 @click.command()
@@ -64,7 +83,7 @@ def rollback(context: click.Context, reason: str, person: str) -> None:
 @click.pass_context
 def promotions(context: click.Context, as_json: bool) -> None:
     """Show who moved which model into the chosen environment, when and why; exit code 1 when a record was changed."""
-    from player.promotion.records import read
+    from player.model.records import read
 
     settings = begin(context.obj)
     found = read(settings)
@@ -79,17 +98,6 @@ def promotions(context: click.Context, as_json: bool) -> None:
                 click.echo(textwrap.fill(line, 100, initial_indent=27 * " ", subsequent_indent=27 * " "))
     if not found:
         click.echo(f"Nothing was promoted to {settings.environment} yet.")
-
-
-@click.command()
-def keys() -> None:
-    """Make the keys of all four environments in keys/, where they are missing, and say how to use them."""
-    from player.promotion.keys import FILES, make_keys
-
-    made = make_keys(load_settings("development").home)
-    click.echo(f"{len(made)} keys made. To use them, here in the project folder:")
-    for variable, name in FILES.items():
-        click.echo(f"export {variable}={name}")
 
 
 @click.command()

@@ -15,8 +15,8 @@ from typing import Any
 from player.config import ENVIRONMENTS, Settings, load_settings
 from player.errors import DataError, ModelRefused, PlayerError, PromotionRefused
 from player.model import store
-from player.promotion.keys import make_keys, use_keys
-from player.promotion.promote import promote
+from player.promotion.keys import make_keys, use_approver, use_keys
+from player.promotion.promote import make_current, promote
 from player.promotion.stage_data import fill
 from player.settings.controls import refuse_unsafe
 from player.storage.records import record_model
@@ -34,8 +34,11 @@ def prepare() -> list[str]:
     Raises PlayerError when an environment is not safe to run or a promotion waits for a second person.
     """
     home = load_settings("development").home
-    done = [f"made {path.relative_to(home)}" for path in make_keys(home)]
+    made = make_keys(home)
     use_keys(home)
+    if load_settings("production").two_people:
+        made += use_approver(home, getpass.getuser())
+    done = [f"made {path.relative_to(home)}" for path in made]
     for environment in ENVIRONMENTS:
         settings = load_settings(environment)
         refuse_unsafe(settings)
@@ -62,13 +65,13 @@ def first_model(settings: Settings) -> str:
         trained = train(read_table(settings.path(settings.data.train)), settings)
         manifest = store.save(trained, settings, note=REASON)
         record_model(manifest, settings)
-        store.activate(manifest.version, settings)
+        make_current(manifest, settings, getpass.getuser(), REASON)
         return f"trained {manifest.version} in development"
     promote(settings, getpass.getuser(), REASON)
     if store.pointer(settings) is None:
         raise PromotionRefused(
             f"{settings.environment} waits for a second person (integrity is high): let somebody run `player promote "
-            f"{settings.environment} --approve --as NAME`, then `player dtap` again."
+            f"{settings.environment} --approve` with a key of their own, then `player dtap` again."
         )
     return f"promoted {store.current_manifest(settings).version} to {settings.environment}"
 

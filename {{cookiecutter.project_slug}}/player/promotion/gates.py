@@ -17,8 +17,8 @@ from player.features import Schema
 from player.model import store
 from player.model.answering import Link
 from player.model.champion_challenger import compare
+from player.model.records import was_approved
 from player.model.store import Manifest
-from player.promotion.records import was_approved
 from player.promotion.stage_data import training_rows
 from player.reading.labels import known_labels, same_label
 from player.settings.controls import blocking
@@ -63,7 +63,7 @@ def controls(move: Move) -> Verdict:
 
 def unit_tests(move: Move) -> Verdict:
     """The project's unit tests pass: now, or for these very bytes when the environment before let them in."""
-    if was_approved(move.manifest.sha256, move.source):
+    if was_approved(move.manifest, move.source):
         return Verdict("unit tests", True, f"passed on the way to {move.source.environment}")
     if find_spec("pytest") is None:
         return Verdict("unit tests", False, 'they need pytest here: pip install -c constraints.txt -e ".[dev]"')
@@ -170,3 +170,4 @@ def smoke(move: Move) -> Verdict:
 
 
 GATES: tuple[Callable[[Move], Verdict], ...] = (controls, schema, metrics, unit_tests, smoke)
+MADE_HERE: tuple[Callable[[Move], Verdict], ...] = (controls, schema, metrics)  # by `player train`, with tested code

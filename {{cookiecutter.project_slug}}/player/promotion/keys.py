@@ -1,28 +1,48 @@
-"""Makes the secrets of each environment: two random keys, in files that only their owner can read."""
+"""Makes the keys of each environment and of each approver, in files that only their owner can read."""
 
 import os
+import re
 import secrets
 from pathlib import Path
 
-from player.config import ENVIRONMENTS
+from player.config import ENVIRONMENTS, Settings
+from player.errors import ConfigError
+from player.settings.public_keys import own_key, public_key_of
 
 FOLDER = "keys"
+SIGNING, PUBLIC = "PLAYER_SIGNING_KEY_FILE", "PLAYER_PUBLIC_KEYS_FILE"
 FILES = {
-    "PLAYER_SIGNING_KEY_FILE": f"{FOLDER}/{{environment}}-signing.key",
+    SIGNING: f"{FOLDER}/{{environment}}-signing.key",
+    PUBLIC: f"{FOLDER}/{{environment}}-signing.pub",
     "PLAYER_API_KEY_FILE": f"{FOLDER}/{{environment}}-api.key",
 }
+APPROVERS = f"{FOLDER}/approvers.pub"
 
 
 def make_keys(home: Path) -> list[Path]:
-    """Write the keys that are not there yet below *home*, and return their paths; a key that is there stays."""
+    """Write the keys that are not there yet below *home*, and return their paths; a key that is there stays.
+
+    Beside each signing key its public half is written.
+    """
     (home / FOLDER).mkdir(mode=0o700, exist_ok=True)
-    names = [name.replace("{environment}", environment) for environment in ENVIRONMENTS for name in FILES.values()]
-    missing = [home / name for name in names if not (home / name).exists()]
-    for path in missing:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(secrets.token_hex(32))
-    return missing
+    made = []
+    for environment in ENVIRONMENTS:
+        paths = {name: home / file.replace("{environment}", environment) for name, file in FILES.items()}
+        for name, path in paths.items():
+            if name != PUBLIC and not path.exists():
+                write_secret(path, secrets.token_hex(32))
+                made.append(path)
+        if not paths[PUBLIC].exists():
+            public = public_key_of(paths[SIGNING].read_text(encoding="utf-8").strip())
+            paths[PUBLIC].write_text(f"{public} {environment}\n", encoding="utf-8")
+    return made
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Write a new file that only its owner can read."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def use_keys(home: Path) -> None:
@@ -30,3 +50,58 @@ def use_keys(home: Path) -> None:
     for variable, name in FILES.items():
         if not os.environ.get(variable.removesuffix("_FILE")):
             os.environ.setdefault(variable, str(home / name))
+
+
+def make_approver(home: Path, person: str) -> Path:
+    """Write the private key of a person, list its public half, and return the path; raises ConfigError."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", person):
+        raise ConfigError(f"{person!a} must be a short name of letters, digits, dots and dashes: it names a file.")
+    (home / FOLDER).mkdir(mode=0o700, exist_ok=True)
+    path = home / FOLDER / f"approver-{person}.key"
+    if path.exists():
+        raise ConfigError(f"{path} is there already; delete it and its line in {APPROVERS} to make a new one.")
+    text = secrets.token_hex(32)
+    write_secret(path, text)
+    with (home / APPROVERS).open("a", encoding="utf-8") as file:
+        file.write(f"{public_key_of(text)} {person}\n")
+    return path
+
+
+def use_approver(home: Path, person: str) -> list[Path]:
+    """Give *person* a key for asking and approving, unless the environment names one; return what was made."""
+    if os.environ.get("PLAYER_APPROVER_KEY") or os.environ.get("PLAYER_APPROVER_KEY_FILE"):
+        return []
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", person).lstrip("_.-") or "me"
+    path = home / FOLDER / f"approver-{name}.key"
+    made = [] if path.exists() else [make_approver(home, name)]
+    os.environ["PLAYER_APPROVER_KEY_FILE"] = str(path)
+    os.environ.setdefault("PLAYER_APPROVERS_FILE", str(home / APPROVERS))
+    return made
+
+
+def key_files(environment: str) -> tuple[Path, Path]:
+    """Return the files with the signing key and the public keys of an environment; raises ConfigError."""
+    names = [os.environ.get(variable, "").replace("{environment}", environment) for variable in (SIGNING, PUBLIC)]
+    if not all(names) or not Path(names[0]).exists():
+        raise ConfigError(f"{SIGNING} and {PUBLIC} must name the two files; `player keys` makes them and says how.")
+    return Path(names[0]), Path(names[1])
+
+
+def rotate(environment: str) -> tuple[Path, Path]:
+    """Put a new signing key in the place of the old one, and its public half before the others; return both files."""
+    private, public = key_files(environment)
+    old = private.read_text(encoding="utf-8").strip()
+    lines = public.read_text(encoding="utf-8") if public.exists() else f"{public_key_of(old)} {environment}\n"
+    text = secrets.token_hex(32)
+    new = private.with_name(f"{private.name}.new")
+    new.unlink(missing_ok=True)
+    write_secret(new, text)
+    public.write_text(f"{public_key_of(text)} {environment}\n{lines}", encoding="utf-8")
+    new.replace(private)
+    return private, public
+
+
+def keep_newest(settings: Settings) -> None:
+    """Let the key that signs now be the only one that counts."""
+    _, public = key_files(settings.environment)
+    public.write_text(f"{public_key_of(own_key(settings))} {settings.environment}\n", encoding="utf-8")

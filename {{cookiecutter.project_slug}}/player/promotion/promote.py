@@ -1,27 +1,23 @@
 """How a model moves up: the same bytes go from one environment to the next, when every gate says yes.
 
-What every gate let pass is copied, signed with the target's key, and only then made current, in one step: a crash at any
-point leaves a whole approved model.
+What every gate let pass is copied, signed with the target's key, and only then made current, in one step: a crash at
+any point leaves a whole approved model.
 """
 
-import hmac
-import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from player.config import ENVIRONMENTS, Settings, load_settings
 from player.errors import ModelMissing, PromotionRefused
-from player.model import store, trust
-from player.model.files import write_whole
+from player.model import store
+from player.model.records import REFUSED, REVOKED, ROLLED_BACK, WAITS, append, describe
 from player.promotion import gates
+from player.promotion.approvals import Asked, forget_request, keep_request, names_in, person_of, read_approvals
 from player.promotion.gates import Move, Verdict
-from player.promotion.records import APPROVED, REFUSED, ROLLED_BACK, WAITS, append
 from player.storage.records import record_model
-
-REQUEST = "promotion-request.json"
 
 
 def promote(target: Settings, person: str, reason: str, approve: bool = False, version: str = "") -> dict[str, Any]:
@@ -50,22 +46,45 @@ def promote_alone(target: Settings, person: str, reason: str, approve: bool, ver
     move = Move(source, target, manifest, data, incumbent_of(target))
     if move.incumbent and move.incumbent.version == manifest.version:
         raise PromotionRefused(f"{manifest.version} is current in {target.environment} already.")
-    verdicts = [gate(move) for gate in gates.GATES]
-    refuse(move, person, reason, verdicts)
+    person = person_of(target, person)
+    verdicts = ask_gates(move, person, reason, gates.GATES)
+    more: dict[str, Any] = {"from": source.environment, "gates": verdicts}
     if target.two_people:
+        asked = Asked("promote", manifest.version, manifest.sha256, store.fingerprint(manifest))
         if not approve:
-            keep_request(target, manifest.version, person, reason)
+            keep_request(asked, target, person, reason)
             return record(move, person, reason, verdicts, WAITS)
-        asked = read_request(target, manifest.version)
-        if asked["person"] == person:
-            raise PromotionRefused(f"{person} asked for this promotion; another person must approve it.")
-        person, reason = f"{asked['person']}, approved by {person}", reason or asked["reason"]
+        approvals = read_approvals(asked, target)
+        more, person, reason = {**more, "approvals": approvals}, names_in(approvals), reason or approvals[0]["why"]
     store.put(manifest, data, target)  # signed only now, when every gate has said yes
     record_model(manifest, target)
-    found = record(move, person, reason, verdicts, APPROVED)
-    store.activate(manifest.version, target)
-    (store.folder(target) / REQUEST).unlink(missing_ok=True)
+    found = store.take_over(manifest, target, person, reason, **more)
+    forget_request(target)
     return found
+
+
+def make_current(manifest: store.Manifest, settings: Settings, person: str, reason: str) -> dict[str, Any]:
+    """Make a model current that was trained in this environment and saved there; return the record of it.
+
+    Where users are, gates judge it as they judge one that moves up. Raises PromotionRefused when one says no.
+    """
+    if not settings.strict:
+        return store.take_over(manifest, settings, person, reason)
+    _, data = store.verify(manifest.version, settings)
+    move = Move(settings, settings, manifest, data, incumbent_of(settings))
+    verdicts = ask_gates(move, person, reason, gates.MADE_HERE)
+    return store.take_over(manifest, settings, person, reason, gates=verdicts)
+
+
+def ask_gates(move: Move, person: str, reason: str, chosen: Sequence[Callable[[Move], Verdict]]) -> list[Any]:
+    """Return what the gates said; when one says no, record it and raise PromotionRefused with all reasons."""
+    verdicts = [gate(move) for gate in chosen]
+    said = [asdict(verdict) for verdict in verdicts]
+    reasons = [f"{verdict.gate}: {verdict.reason}" for verdict in verdicts if not verdict.passed]
+    if reasons:
+        record(move, person, reason, said, REFUSED)
+        raise PromotionRefused(f"Not promoted to {move.target.environment}. {'; '.join(reasons)}.")
+    return said
 
 
 def signed_only(source: Settings) -> Settings:
@@ -89,62 +108,50 @@ def incumbent_of(target: Settings) -> store.Manifest | None:
         return None
 
 
-def refuse(move: Move, person: str, reason: str, verdicts: list[Verdict]) -> None:
-    """Record it and raise PromotionRefused, one line with all reasons, when a gate said no."""
-    reasons = [f"{verdict.gate}: {verdict.reason}" for verdict in verdicts if not verdict.passed]
-    if reasons:
-        record(move, person, reason, verdicts, REFUSED)
-        raise PromotionRefused(f"Not promoted to {move.target.environment}. {'; '.join(reasons)}.")
-
-
-def keep_request(target: Settings, version: str, person: str, reason: str) -> None:
-    """Keep, signed, that *person* asked to promote *version*, and why."""
-    content = json.dumps({"version": version, "person": person, "reason": reason}).encode()
-    write_whole(store.folder(target) / REQUEST, content + b"\n" + trust.sign(content, target).encode())
-
-
-def read_request(target: Settings, version: str) -> dict[str, str]:
-    """Return who asked to promote *version* (`person`) and why (`reason`); raises PromotionRefused when nobody did."""
-    try:
-        content, _, signature = (store.folder(target) / REQUEST).read_bytes().partition(b"\n")
-        asked: dict[str, str] = json.loads(content)
-    except (OSError, ValueError):
-        raise PromotionRefused(f"Nobody asked to promote {version} to {target.environment} yet.") from None
-    signed = hmac.compare_digest(signature, trust.sign(content, target).encode())
-    if not signed or asked["version"] != version:
-        raise PromotionRefused(f"Nobody asked to promote {version} to {target.environment}; what was asked is another.")
-    return asked
-
-
-def record(move: Move, person: str, reason: str, verdicts: list[Verdict], outcome: str) -> dict[str, Any]:
-    """Append to the target's records who wanted what, when, why, what the gates said, and the *outcome*; return it."""
-    found = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "version": move.manifest.version,
-        "sha256": move.manifest.sha256,
-        "from": move.source.environment,
-        "to": move.target.environment,
-        "replaces": move.incumbent.version if move.incumbent else None,
-        "who": person,
-        "why": reason,
-        "gates": [asdict(verdict) for verdict in verdicts],
-        "outcome": outcome,
-    }
+def record(move: Move, person: str, reason: str, verdicts: list[Any], outcome: str) -> dict[str, Any]:
+    """Append to the target's records what did not make a model current, and return it."""
+    replaces = move.incumbent.version if move.incumbent else None
+    more = {"from": move.source.environment, "replaces": replaces, "gates": verdicts}
+    found = describe(move.manifest, move.target, person, reason, outcome, **more)
     append(move.target, found)
     return found
 
 
-def roll_back(target: Settings, person: str, reason: str) -> dict[str, Any]:
-    """Make the model before the current one again, and return the record of it; raises ModelMissing."""
-    pointer = store.rollback(target)
-    found = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "version": pointer.current,
-        "replaces": pointer.previous,
-        "to": target.environment,
-        "who": person,
-        "why": reason,
-        "outcome": ROLLED_BACK,
-    }
+def roll_back(target: Settings, person: str, reason: str, approve: bool = False) -> dict[str, Any]:
+    """Make the model before the current one again, and return the record of it; raises ModelMissing.
+
+    It needs what a promotion needs: a reason, and where integrity is high two people (the second one with *approve*).
+    """
+    active = store.pointer(target)
+    if active is None or active.previous is None:
+        raise ModelMissing(f"{target.environment} has no previous model to go back to.")
+    if target.strict and target.promotion.reason_required and not (reason.strip() or approve):
+        raise PromotionRefused(f'Say why {target.environment} goes back: --reason "…".')
+    manifest, _ = store.verify(active.previous, target)
+    person = person_of(target, person)
+    more: dict[str, Any] = {"replaces": active.current}
+    if target.two_people:
+        asked = Asked("roll back", manifest.version, manifest.sha256, store.fingerprint(manifest))
+        if not approve:
+            keep_request(asked, target, person, reason)
+            found = describe(manifest, target, person, reason, WAITS, **more)
+            append(target, found)
+            return found
+        approvals = read_approvals(asked, target)
+        more, person, reason = {**more, "approvals": approvals}, names_in(approvals), reason or approvals[0]["why"]
+    found = describe(manifest, target, person, reason, ROLLED_BACK, **more)
+    append(target, found)
+    store.rollback(target)
+    forget_request(target)
+    return found
+
+
+def revoke(target: Settings, version: str, person: str, reason: str) -> dict[str, Any]:
+    """Let *version* never run in *target* again, and return the record of it; raises ModelMissing or ModelRefused."""
+    if target.strict and not reason.strip():
+        raise PromotionRefused(f'Say why {version} must never run again: --reason "…".')
+    manifest = store.read_manifest(version, target)
+    found = describe(manifest, target, person_of(target, person), reason, REVOKED)
+    store.revoke(version, target)
     append(target, found)
     return found

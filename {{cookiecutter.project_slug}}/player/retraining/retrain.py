@@ -91,7 +91,8 @@ def decide(
     manifest = store.save(trained, settings, note=f"player retrain: {best.recipe.name}")
     record_model(manifest, settings)
     if activate and not settings.two_people:
-        store.activate(manifest.version, settings)
+        gate = {"gate": "champion and challenger", "passed": True, "reason": best.comparison.sentence}
+        store.take_over(manifest, settings, "player retrain", best.comparison.sentence, gates=[gate])
         verb = "replaces"
     else:
         verb = "is saved, and would replace"

@@ -4,8 +4,10 @@ import os
 
 import click
 
+from player.config import Settings, load_settings
 from player.logging_config import begin
 from player.settings.controls import refuse_unsafe
+from player.settings.public_keys import trusted_keys
 
 
 @click.command()
@@ -23,6 +25,7 @@ def serve(context: click.Context, host: str | None, port: int | None, debug: boo
             os.environ[f"PLAYER_SERVER__{name}"] = str(value).lower()
     settings = begin(context.obj)
     refuse_unsafe(settings)
+    settings = put_signing_key_away(settings)
     if settings.strict:  # where users are, nothing is made or changed on the way
         from player.model import store
 
@@ -33,3 +36,17 @@ def serve(context: click.Context, host: str | None, port: int | None, debug: boo
     click.echo(f"Serving on http://{settings.server.host}:{settings.server.port}{settings.contract.predict} "
                f"(dashboard: /dashboard). Stop with Ctrl-C.")  # fmt: skip
     service.serve(settings)
+
+
+def put_signing_key_away(settings: Settings) -> Settings:
+    """Return the settings without the keys that sign: what answers strangers only needs to check signatures.
+
+    The processes that are started from here get the public keys alone.
+    """
+    keys = trusted_keys(settings)
+    for name in ("PLAYER_SIGNING_KEY", "PLAYER_APPROVER_KEY"):
+        os.environ.pop(name, None)
+        os.environ.pop(f"{name}_FILE", None)
+    if keys and not settings.public_keys:
+        os.environ["PLAYER_PUBLIC_KEYS"] = "\n".join(keys)
+    return load_settings(settings.environment)

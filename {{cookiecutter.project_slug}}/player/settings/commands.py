@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from player.settings.controls import CONTROLS, unmet
 from player.settings.loading import load_settings, origin, read_layers
-from player.settings.sections import SECRETS, Settings
+from player.settings.sections import KEY_LISTS, SECRETS, Settings
 
 
 @click.command()
@@ -37,6 +37,8 @@ def flatten(settings: Settings) -> list[tuple[str, Any]]:
         value = getattr(settings, name)
         if name in SECRETS:
             rows.append((name, masked(name, value)))
+        elif name in KEY_LISTS:
+            rows.append((name, f"{len(value.split(chr(10))) if value else 0} lines"))
         elif hasattr(value, "model_dump"):
             rows.extend((f"{name}.{key}", inner) for key, inner in value.model_dump(mode="json").items())
         else:

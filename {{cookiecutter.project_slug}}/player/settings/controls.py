@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from player.errors import ConfigError
+from player.settings.public_keys import approvers, own_key, public_key_of, trusted_keys
 from player.settings.sections import SECRETS, Settings
 
 SHORTEST_KEY = 32
@@ -49,6 +50,24 @@ def different_keys(settings: Settings) -> bool:
     return len(set(keys)) == len(keys)
 
 
+def has_signing_key(settings: Settings) -> bool:
+    """Tell whether signatures can be checked here, and by good keys: the own one is strong, and one that counts."""
+    try:
+        keys = trusted_keys(settings)
+    except ConfigError:
+        return False
+    own = own_key(settings)
+    return bool(keys) and (not own or (strong(settings.signing_key) and public_key_of(own) in keys))
+
+
+def enough_people(settings: Settings) -> bool:
+    """Tell whether two people are asked for, and a person is a key: at least two are listed."""
+    try:
+        return settings.promotion.four_eyes and len(set(approvers(settings).values())) >= 2
+    except ConfigError:
+        return False
+
+
 def only_this_machine(host: str) -> bool:
     """Tell whether *host* can be reached from this machine alone."""
     try:
@@ -63,7 +82,7 @@ def key_files_private(settings: Settings) -> bool:
         return True
     names = [os.environ.get(f"PLAYER_{name.upper()}_FILE") for name in SECRETS]
     paths = [Path(name.replace("{environment}", settings.environment)) for name in names if name]
-    return all(not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO) for path in paths)
+    return all(not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO) for path in paths if path.exists())
 
 
 def is_postgresql(settings: Settings) -> bool:
@@ -86,9 +105,10 @@ CONTROLS = (
     Control("debug off", lambda s: not s.server.debug,
             "debug pages let a visitor run code", "set [server].debug = false",
             required=lambda s: s.environment != "development"),
-    Control("signing key", lambda s: strong(s.signing_key),
+    Control("signing key", has_signing_key,
             "without it nobody can tell an approved model from a foreign one",
-            f"set PLAYER_SIGNING_KEY (or _FILE) to at least {SHORTEST_KEY} random characters"),
+            "set PLAYER_SIGNING_KEY_FILE where models are made, PLAYER_PUBLIC_KEYS_FILE where they only run; "
+            f"`player keys` makes both (a key has at least {SHORTEST_KEY} random characters)"),
     Control("API key", lambda s: strong(s.api_key),
             "labels, metrics and the dashboard would be open to everybody",
             f"set PLAYER_API_KEY (or _FILE) to at least {SHORTEST_KEY} random characters"),
@@ -126,6 +146,10 @@ CONTROLS = (
     Control("two people", lambda s: s.promotion.four_eyes,
             "integrity is high: nobody promotes alone", "set [promotion].four_eyes = true",
             required=lambda s: s.strict and s.rating.integrity == "high"),
+    Control("two approvers", enough_people,
+            "two people are two keys: without both nobody can bring in or take back a model",
+            "`player keys approver NAME` for each; PLAYER_APPROVERS_FILE names the list",
+            required=lambda s: s.strict and s.rating.integrity == "high", at_start=False),
     Control("rows survive a power cut", lambda s: s.storage.durability == "power",
             "integrity is high", "set [storage].durability = \"power\"",
             required=lambda s: s.strict and s.rating.integrity == "high"),

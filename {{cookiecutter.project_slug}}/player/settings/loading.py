@@ -10,7 +10,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from player.errors import ConfigError
-from player.settings.sections import ENVIRONMENTS, SECRETS, Settings, Table
+from player.settings.sections import ENVIRONMENTS, KEY_LISTS, SECRETS, Settings, Table
 
 OTHER_VARIABLES = ("PLAYER_ENV", "PLAYER_HOME")
 LISTS = ("libraries", "not_at_request_time", "missing", "keep")  # in a variable their parts are separated by commas
@@ -83,8 +83,10 @@ def read_variables(environment: str) -> dict[str, Any]:
             continue
         keys = variable.removeprefix("PLAYER_").lower().split("__")
         secret = keys[0].removesuffix("_file")
-        if secret in SECRETS and secret != keys[0]:
-            tables[secret] = read_secret(variable, value.replace("{environment}", environment))
+        if secret in SECRETS + KEY_LISTS and secret != keys[0]:
+            path = value.replace("{environment}", environment)
+            if path == value or Path(path).exists():  # who promotes has not the keys of every environment
+                tables[secret] = read_secret(variable, path)
             continue
         if not is_setting(keys):
             raise ConfigError(f"{variable} is not a setting; `player config` lists the names that are.")
@@ -98,7 +100,7 @@ def read_variables(environment: str) -> dict[str, Any]:
 def is_setting(keys: list[str]) -> bool:
     """Tell whether *keys* lead to one setting, such as `["server", "port"]` or `["api_key"]`."""
     if len(keys) == 1:
-        return keys[0] in SECRETS
+        return keys[0] in SECRETS + KEY_LISTS
     field = Settings.model_fields.get(keys[0])
     table = field.annotation if field else None
     return len(keys) == 2 and isinstance(table, type) and issubclass(table, Table) and keys[1] in table.model_fields

@@ -9,7 +9,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 Environment = Literal["development", "testing", "acceptance", "production"]
 Level = Literal["low", "medium", "high"]
 ENVIRONMENTS: tuple[str, ...] = get_args(Environment)
-SECRETS = ("signing_key", "api_key", "customer_key", "database_url")
+SECRETS = ("signing_key", "approver_key", "api_key", "customer_key", "database_url")
+KEY_LISTS = ("public_keys", "approvers", "api_keys")  # no secrets, but they come the same way: in a file or a variable
 
 
 class Table(BaseModel):
@@ -85,6 +86,7 @@ class ModelSettings(Table):
     reload_seconds: float = Field(gt=0)
     trial_seconds: float = Field(gt=0)
     trial_memory_mb: int = Field(gt=0)
+    serial_file: str = Field(min_length=1)
 
 
 class Storage(Table):
@@ -160,6 +162,10 @@ class Settings(BaseSettings):
     monitoring: Monitoring
     logging: Logging
     signing_key: SecretStr | None = None
+    approver_key: SecretStr | None = None
+    public_keys: str = ""
+    approvers: str = ""
+    api_keys: str = ""
     api_key: SecretStr | None = None
     customer_key: SecretStr | None = None  # set: only the customer of this tournament is answered
     database_url: SecretStr = SecretStr("")

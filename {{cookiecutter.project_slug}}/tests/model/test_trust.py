@@ -35,7 +35,7 @@ from sklearn.preprocessing import (
 from player import features
 from player.config import Settings, load_settings
 from player.errors import ModelMissing, ModelRefused
-from player.model import trust
+from player.model import signatures, trust
 from player.model.files import read_once
 from player.model.unpickler import loads, names_used
 from player.training import Trained
@@ -264,4 +264,4 @@ def test_no_setting_lets_an_unsigned_model_in_where_users_are(home: Path, enviro
 
     for signature in ("", "0" * 64, "\ufffd", "\ud800"):
         with pytest.raises(ModelRefused, match="runs approved models only"):
-            trust.check_signature(b"content", signature, careless, "Model x")
+            signatures.check_signature(b"content", "manifest", signature, careless, "Model x")

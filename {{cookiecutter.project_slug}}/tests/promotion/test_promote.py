@@ -18,9 +18,10 @@ from player.cli import main
 from player.config import load_settings
 from player.errors import ModelMissing, PromotionRefused
 from player.features import Schema
-from player.model import store
+from player.model import records, store
 from player.model.store import Manifest
-from player.promotion import gates, promote, records
+from player.promotion import gates, promote
+from player.promotion.keys import make_approver
 from player.storage import queries
 from player.storage.tables import create_engine_for
 from player.training import Trained
@@ -214,37 +215,54 @@ def test_there_must_be_a_model_to_move(home: Path) -> None:
         move("testing")
 
 
-def test_two_people_are_needed_where_integrity_is_high(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One asks, another approves; nobody approves the own request, and nothing moves before."""
+@pytest.fixture(name="two_people")
+def _two_people(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """A project of high integrity, and what makes one of its two approvers the one who runs the commands."""
     monkeypatch.setenv("PLAYER_RATING__INTEGRITY", "high")
+    for person in ("ann", "bob"):
+        make_approver(project, person)
+    monkeypatch.setenv("PLAYER_APPROVERS_FILE", str(project / "keys" / "approvers.pub"))
+    return lambda person: monkeypatch.setenv(
+        "PLAYER_APPROVER_KEY_FILE", str(project / "keys" / f"approver-{person}.key")
+    )
+
+
+def test_two_people_are_needed_where_integrity_is_high(two_people: Callable[[str], None]) -> None:
+    """One asks, another approves; nobody approves the own request, and nothing moves before."""
     move("testing", "ann")
+    two_people("bob")
     with pytest.raises(PromotionRefused, match="Nobody asked"):
         move("acceptance", "bob", approve=True)
 
-    move("acceptance", "ann")
+    two_people("ann")
+    move("acceptance", "whoever ann says she is")
     assert store.pointer(load_settings("acceptance")) is None
     with pytest.raises(PromotionRefused, match="another person must approve"):
-        move("acceptance", "ann", approve=True)
+        move("acceptance", "bob", approve=True)
 
-    record = promote.promote(load_settings("acceptance"), "bob", "", approve=True)
+    two_people("bob")
+    record = promote.promote(load_settings("acceptance"), "", "", approve=True)
     assert ("ann, approved by bob", "because") == (record["who"], record["why"])
     assert current("acceptance").version == current("testing").version
 
 
-def test_training_in_a_production_of_high_integrity_only_saves(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_in_a_production_of_high_integrity_only_saves(
+    two_people: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The command says how two people make the model current, and that is what does it."""
-    monkeypatch.setenv("PLAYER_RATING__INTEGRITY", "high")
     monkeypatch.setenv("PLAYER_LOGGING__SHOW_VALUES", "false")
-    said = run("-e", "production", "train")
+    said = run("-e", "production", "train", "--reason", "the first")
     assert said.exit_code == 0, said.output
     assert store.pointer(load_settings("production")) is None
     found = re.search(r"player promote production --version (\S+)", said.output)
     assert found
 
     version = found[1]
-    without_reason = run("promote", "production", "--version", version, "--as", "ann")
-    asked = run("promote", "production", "--version", version, "--as", "ann", "--reason", "first model")
-    approved = run("promote", "production", "--version", version, "--as", "bob", "--approve")
+    two_people("ann")
+    without_reason = run("promote", "production", "--version", version)
+    asked = run("promote", "production", "--version", version, "--reason", "first model")
+    two_people("bob")
+    approved = run("promote", "production", "--version", version, "--approve")
 
     assert "Say why" in without_reason.stderr
     assert "waits: another person" in asked.output

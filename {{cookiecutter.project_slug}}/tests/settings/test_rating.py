@@ -52,7 +52,8 @@ def test_the_documented_settings_are_all_that_differ(home: Path, monkeypatch: py
 def _strictest(home: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Production with the highest rating, where nothing is missing."""
     rate(monkeypatch, "high")
-    for name, value in {**KEYS, "PLAYER_DATABASE_URL": POSTGRESQL}.items():
+    approvers = f"{'a' * 64} ann\n{'b' * 64} bob"
+    for name, value in {**KEYS, "PLAYER_DATABASE_URL": POSTGRESQL, "PLAYER_APPROVERS": approvers}.items():
         monkeypatch.setenv(name, value)
     backup = home / "output" / "backups" / "production" / "today.dump"
     backup.parent.mkdir(parents=True)
@@ -121,6 +122,7 @@ REMOVE: dict[str, Callable[[pytest.MonkeyPatch, Path], None]] = {
     "no copies for development": variable("ACCESS__COPY_TO_DEVELOPMENT", "true"),
     "promotion says why": variable("PROMOTION__REASON_REQUIRED", "false"),
     "two people": variable("PROMOTION__FOUR_EYES", "false"),
+    "two approvers": variable("APPROVERS", f"{'a' * 64} ann"),
     "rows survive a power cut": variable("STORAGE__DURABILITY", "process"),
     "no early labels": variable("ACCESS__EARLY_LABELS", "true"),
     "enough workers": variable("SERVER__WORKERS", "3"),
@@ -128,7 +130,7 @@ REMOVE: dict[str, Callable[[pytest.MonkeyPatch, Path], None]] = {
     "backups": variable("STORAGE__BACKUP_HOURS", "0"),
     "fresh backup": old_backup,
 }
-ALSO = {"reachable only with a key": ["API key"]}  # what cannot be removed without it
+ALSO = {"reachable only with a key": ["API key"], "two people": ["two approvers"]}  # what cannot be removed without it
 
 
 @pytest.mark.parametrize("control", [control.name for control in CONTROLS])

@@ -3,26 +3,30 @@
 import json
 import os
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from player.config import Settings
 from player.errors import ModelRefused
-from player.model import store, trust
+from player.model import signatures
+from player.model.manifests import Manifest, fingerprint, folder
 
 FILE = "promotions.jsonl"
-APPROVED, REFUSED, WAITS, ROLLED_BACK = "approved", "refused", "waits for a second person", "rolled back"
+KIND = "record"
+APPROVED, REFUSED, WAITS = "approved", "refused", "waits for a second person"
+ROLLED_BACK, REVOKED = "rolled back", "revoked"
 
 
 def path_of(settings: Settings) -> Path:
     """Return where the records of an environment are."""
-    return store.folder(settings) / FILE
+    return folder(settings) / FILE
 
 
 def append(settings: Settings, record: dict[str, Any]) -> None:
     """Write one signed line and wait until it is on the disk."""
     path_of(settings).parent.mkdir(parents=True, exist_ok=True)
-    line = {"record": record, "signature": trust.sign(content_of(record), settings)}
+    line = {"record": record, "signature": signatures.sign(content_of(record), KIND, settings)}
     with path_of(settings).open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
         file.flush()
@@ -55,15 +59,30 @@ def checked(line: str, name: str, settings: Settings) -> dict[str, Any]:
         signature = str(signed["signature"])
     except (ValueError, KeyError, TypeError):
         raise ModelRefused(f"{name} in {settings.environment} is no record.") from None
-    trust.check_signature(content_of(record), signature, settings, name)
+    signatures.check_signature(content_of(record), KIND, signature, settings, name)
     return record
 
 
-def was_approved(sha256: str, settings: Settings) -> bool:
+def was_approved(manifest: Manifest, settings: Settings) -> bool:
     """Tell whether every gate of this environment let exactly these bytes pass once; what was changed says nothing."""
     for name, line in named_lines(settings):
         with suppress(ModelRefused):
             record = checked(line, name, settings)
-            if record["outcome"] == APPROVED and record["sha256"] == sha256:
+            if record["outcome"] == APPROVED and record.get("manifest_sha256") == fingerprint(manifest):
                 return True
     return False
+
+
+def describe(manifest: Manifest, settings: Settings, who: str, why: str, outcome: str, **more: Any) -> dict[str, Any]:
+    """Return a record of what became of a model in an environment: when, which bytes, who, why, and *more*."""
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": manifest.version,
+        "sha256": manifest.sha256,
+        "manifest_sha256": fingerprint(manifest),
+        "to": settings.environment,
+        "who": who,
+        "why": why,
+        "outcome": outcome,
+        **more,
+    }

@@ -1,0 +1,68 @@
+"""`player keys`: the keys of the environments and of the people who approve, made, changed and signed with again."""
+
+import click
+
+from player.config import load_settings
+from player.logging_config import begin
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def keys(context: click.Context) -> None:
+    """Make the keys of all four environments in keys/, where they are missing, and say how to use them."""
+    from player.promotion.keys import FILES, make_keys
+
+    if context.invoked_subcommand:
+        return
+    made = make_keys(load_settings("development").home)
+    click.echo(f"{len(made)} keys made. To use them, here in the project folder:")
+    for variable, name in FILES.items():
+        click.echo(f"export {variable}={name}")
+    click.echo("A service needs the public key alone: PLAYER_SIGNING_KEY_FILE is for who trains and promotes.")
+
+
+@keys.command()
+@click.argument("name")
+def approver(name: str) -> None:
+    """Make the key of a person who may ask for promotions and approve those of others (integrity high)."""
+    from player.promotion.keys import APPROVERS, make_approver
+
+    path = make_approver(load_settings("development").home, name)
+    click.echo(f"{name} keeps {path} for themselves; its public half is in {APPROVERS}. To use them:")
+    click.echo(f"export PLAYER_APPROVER_KEY_FILE={path}")
+    click.echo(f"export PLAYER_APPROVERS_FILE={APPROVERS}")
+
+
+@keys.command()
+@click.pass_context
+def rotate(context: click.Context) -> None:
+    """Make a new signing key for the chosen environment; the one before counts until `player keys resign`.
+
+    The files are the ones that PLAYER_SIGNING_KEY_FILE and PLAYER_PUBLIC_KEYS_FILE name. Give the new public keys to
+    the services (and reload them) before the next model is signed.
+    """
+    from player.promotion.keys import rotate as rotate_now
+
+    settings = begin(context.obj)
+    private, public = rotate_now(settings.environment)
+    click.echo(
+        f"{private} is new; {public} lists it and the one before.\nReload the services, then `player keys resign`."
+    )
+
+
+@keys.command()
+@click.pass_context
+def resign(context: click.Context) -> None:
+    """Sign everything in the chosen environment again with its newest key, which then is the only one that counts.
+
+    Only what was signed by a key that counts now (or the old way, by the same key) is signed again.
+    """
+    from player.promotion.keys import keep_newest
+    from player.promotion.resigning import resign as resign_now
+
+    settings = begin(context.obj)
+    signed, refused = resign_now(settings)
+    keep_newest(settings)
+    click.echo(f"{signed} files of {settings.environment} are signed with the newest key.")
+    for name in refused:
+        click.echo(f"not signed again, since its signature does not count: {name}", err=True)
