@@ -15,7 +15,7 @@ from player.features import clean_table, read_schema
 from player.model.predictor import Answer, Predictor
 from player.storage import queries
 from player.storage.migrations import check, upgrade
-from player.storage.retention import forget
+from player.storage.retention import forget_written_by
 from player.storage.tables import create_engine_for
 from player.storage.writer import LabelRow, PredictionRow, Writer
 
@@ -99,7 +99,7 @@ def store_rows(rows: pd.DataFrame, predictor: Predictor, settings: Settings) -> 
     writer = Writer(settings)
     writer.start()
     try:
-        if settings.environment == "testing":  # a throw-away database: the same content after each call
+        if settings.environment == "testing":  # the same content after each call
             clear(settings, writer)
         writer.put_predictions(predictions)
         writer.put_labels(labels)
@@ -130,7 +130,7 @@ def as_label(row: dict[Any, Any]) -> LabelRow:
 
 
 def clear(settings: Settings, writer: Writer) -> None:
-    """Delete every prediction and label of an environment."""
+    """Delete what an earlier call filled in, and nothing else."""
     engine = create_engine_for(settings)
-    forget(engine, writer.spool, datetime.now(UTC))
+    forget_written_by(FILLED_BY, engine, writer.spool)
     engine.dispose()

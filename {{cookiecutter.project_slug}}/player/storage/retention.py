@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from player.config import Settings
+from player.storage.columns import to_text
 from player.storage.spool import Spool
 from player.storage.tables import Label, Prediction
 
@@ -30,6 +31,17 @@ def forget(engine: Engine, spool: Spool, before: datetime) -> int:
     if deleted:
         clean_up(engine)
     return deleted
+
+
+def forget_written_by(name: str, engine: Engine, spool: Spool) -> None:
+    """Delete the predictions that *name* asked for and the labels that *name* sent, and no others."""
+    with engine.begin() as connection:
+        keys = connection.scalars(sa.select(Prediction.request_id).where(Prediction.client == name)).all()
+        labels = connection.scalars(sa.select(Label.id).where(Label.sender == name)).all()
+        connection.execute(sa.delete(Label).where(Label.sender == name))
+        connection.execute(sa.delete(Prediction).where(Prediction.client == name))
+    spool.forget_keys("prediction", map(to_text, keys))
+    spool.forget_keys("label", map(to_text, labels))
 
 
 def clean_up(engine: Engine) -> None:

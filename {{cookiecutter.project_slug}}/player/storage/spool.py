@@ -131,6 +131,13 @@ class Spool:
         self.write(work)
         self._commits.empty_log()
 
+    def forget_keys(self, kind: str, keys: Iterable[str]) -> None:
+        """Delete the shipped rows of this *kind* with these *keys*."""
+        sql = "DELETE FROM rows WHERE kind = ? AND key = ? AND n <= (SELECT value FROM state WHERE name = 'shipped')"
+        values = [(kind, key) for key in keys]
+        self.write(lambda c: c.executemany(sql, values))
+        self._commits.empty_log()
+
     def note(self, name: str, value: str) -> None:
         """Write down one fact that all processes of the machine share, such as how the database does."""
         self.write(lambda c: c.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, value)))

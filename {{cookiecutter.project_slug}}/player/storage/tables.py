@@ -77,6 +77,14 @@ class BatchRun(Base):
     status: Mapped[str] = mapped_column(SafeText)
 
 
+class Owner(Base):
+    """The one environment that the database belongs to."""
+
+    __tablename__ = "owner"
+
+    environment: Mapped[str] = mapped_column(SafeText, primary_key=True)
+
+
 TRUTH = ("stored", "early")  # the statuses of a label that can be the truth
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from player.config import Settings
 from player.errors import StorageError
 from player.storage.database import explain, shown_url
+from player.storage.owner import check_owner, claim
 from player.storage.tables import create_engine_for
 
 UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -29,15 +30,15 @@ def alembic_config() -> Config:
 def upgrade(settings: Settings) -> None:
     """Bring the tables to the newest revision; a missing SQLite file is made. Does nothing when they are there.
 
-    Raises StorageError when the database cannot be reached or is damaged.
+    Raises StorageError when the database cannot be reached, is damaged, or belongs to another environment.
     """
     engine = create_engine_for(settings, create=True)
     try:
         with engine.connect() as connection:
-            if revision(connection) == newest_revision():
-                return
-            connection.rollback()
-            migrate(connection)
+            if revision(connection) != newest_revision():
+                connection.rollback()
+                migrate(connection)
+            claim(connection, settings)
     except (SQLAlchemyError, OSError) as error:
         raise StorageError(
             f"The database {shown_url(settings)} cannot be prepared: {explain(error, settings)}."
@@ -62,10 +63,11 @@ def migrate(connection: Connection) -> None:
 def prepare(settings: Settings, engine: Engine) -> None:
     """Make the tables when the database of *engine* has none; where users depend on it, raise StorageError instead."""
     with engine.connect() as connection:
-        if connection.dialect.has_table(connection, "alembic_version"):
+        if connection.dialect.has_table(connection, "owner"):
+            check_owner(connection, settings)
             return
     if settings.strict:
-        raise StorageError(f"The database {shown_url(settings)} has no tables; run `player db upgrade`.")
+        raise StorageError(f"The database {shown_url(settings)} has no tables, or old ones; run `player db upgrade`.")
     upgrade(settings)
 
 
@@ -76,6 +78,8 @@ def check(settings: Settings) -> None:
         with engine.connect() as connection:
             found = revision(connection)
             unsafe = unsafe_settings(connection)
+            if found == newest_revision():
+                check_owner(connection, settings)
     except (SQLAlchemyError, OSError) as error:
         raise StorageError(
             f"The database {shown_url(settings)} cannot be used: {explain(error, settings)}. "
