@@ -1,6 +1,5 @@
 """Tries a model in a process of its own before it is let in: there it may crash, hang or eat memory alone."""
 
-import contextlib
 import json
 import math
 import os
@@ -23,22 +22,22 @@ def try_model(data: bytes, manifest: Mapping[str, Any], limits: ModelSettings) -
 
     *manifest* gives what is needed: globals, schema, classes and examples.
     """
-    needed = {name: manifest[name] for name in ("globals", "schema", "classes", "examples")}
-    asked = {
-        **needed,
-        "further": limits.libraries,
-        "memory_mb": limits.trial_memory_mb,
-        "seconds": math.ceil(limits.trial_seconds),
-    }
-    command = [sys.executable, "-m", "player.model.trial"]
-    # The child gets no secrets, and finds the packages where this process finds them.
-    keep = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "HOME", "LD_LIBRARY_PATH")
+    needed: dict[str, Any] = {name: manifest[name] for name in ("globals", "schema", "classes", "examples")}
+    needed["further"] = limits.libraries
+    most = str(limits.trial_memory_mb), str(math.ceil(limits.trial_seconds))
+    command = [sys.executable, "-B", "-m", "player.model.cage", *most]
+    # The child gets no secrets, and finds the packages where this process finds them. It has one thread when it enters.
+    keep = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "LD_LIBRARY_PATH")
     environment = {name: os.environ[name] for name in keep if name in os.environ}
-    environment |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
+    environment |= {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     try:
         child = subprocess.run(  # noqa: S603 - our own interpreter and module
             command,
-            input=json.dumps(asked).encode() + b"\n" + data,
+            input=json.dumps(needed).encode() + b"\n" + data,
             capture_output=True,
             timeout=limits.trial_seconds,
             check=False,
@@ -86,29 +85,12 @@ def check_answers(pipeline: Any, schema: Schema, classes: list[Any], examples: l
         raise ModelRefused("The model answers otherwise as a whole than step by step.")
 
 
-def limit(megabytes: int, seconds: int) -> None:
-    """Let this process have *megabytes* and *seconds* of processor at most, where the system can enforce that.
-
-    The processor time ends a child whose parent was killed and can no longer stop it.
-    """
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    size = megabytes * 2**20
-    for kind, most in ((resource.RLIMIT_AS, size), (resource.RLIMIT_CPU, seconds + 1), (resource.RLIMIT_CORE, 0)):
-        with contextlib.suppress(ValueError, OSError):  # macOS, or a stricter limit that is already set
-            resource.setrlimit(kind, (most, most))
-
-
 def main() -> int:
-    """Read manifest and pickle from standard input; return 0 when the model works, else say why not."""
+    """Read manifest and pickle from standard input; return 0 when the model works, else say why not.
+
+    `player.model.cage` calls it, once nothing outside can be reached any more.
+    """
     asked = json.loads(sys.stdin.buffer.readline())
-    limit(asked["memory_mb"], asked["seconds"])
     refusal = examine(sys.stdin.buffer.read(), asked)
     print(refusal)
     return 1 if refusal else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from player.errors import ModelRefused
 from player.model.allowed import allowed
 from player.model.libraries import class_of, how_to_allow, library_of
+from player.model.parts import check_parts
 
 PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # how protocols 0 to 2 name two modules
 NEVER_NEEDED = (pickle.INST, pickle.OBJ, pickle.EXT1, pickle.EXT2, pickle.EXT4)  # Python 3 does not write these
@@ -121,7 +122,9 @@ def loads(data: bytes, listed: Iterable[str] | None = None, libraries: Sequence[
     *libraries* are those beside scikit-learn that it may use.
     """
     try:
-        return AllowList(data, listed, libraries).load()
+        found = AllowList(data, listed, libraries).load()
+        check_parts(found)
+        return found
     except ModelRefused:
         raise
     except Exception as error:  # a broken pickle can raise anything

@@ -1,5 +1,6 @@
 """`player serve`: the service, from the command line."""
 
+import logging
 import os
 
 import click
@@ -8,6 +9,8 @@ from player.config import Settings, load_settings
 from player.logging_config import begin
 from player.settings.controls import refuse_unsafe
 from player.settings.public_keys import trusted_keys
+
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -27,10 +30,12 @@ def serve(context: click.Context, host: str | None, port: int | None, debug: boo
     refuse_unsafe(settings)
     settings = put_signing_key_away(settings)
     if settings.strict:  # where users are, nothing is made or changed on the way
-        from player.model import store
+        from player.model import cage, store
 
         store.check_current(settings)
         migrations.check(settings)
+        if lacks := cage.missing():
+            log.warning("this system has no whole cage: a model that is tried could reach %s", ", ".join(lacks))
     else:
         migrations.upgrade(settings)
     click.echo(f"Serving on http://{settings.server.host}:{settings.server.port}{settings.contract.predict} "
