@@ -74,8 +74,10 @@ def main() -> None:
 @click.option("--rate", default=0.0, type=click.FloatRange(0, 10_000), help="Applicants a second (0: no pause).")
 @click.option("--start", "command", help=START_HELP)
 @click.option("--stay", is_flag=True, help="With --start: keep the server running until Ctrl-C.")
-@click.option("--api-key-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="For labels.")
-@click.option("--api-key", envvar="CUSTOMER_API_KEY", hidden=True)
+@click.option(
+    "--api-key-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The key, in a file."
+)
+@click.option("--api-key", "--key", envvar="CUSTOMER_API_KEY", hidden=True)
 @click.option("--output", default="output", show_default=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Save the final table as a picture.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON and nothing else.")
@@ -102,7 +104,7 @@ def play_command(
     """Play a game against one player and show the score.
 
     A correct prediction earns 1 point, a wrong one 0, none at all costs 1. The same seed brings the same applicants.
-    The key for sending labels comes from CUSTOMER_API_KEY or --api-key-file.
+    The key for predictions and labels, where the player needs one, comes from CUSTOMER_API_KEY or --api-key-file.
     """
     if stay and not command:
         raise click.UsageError("--stay keeps a server running that --start has started: give both.")

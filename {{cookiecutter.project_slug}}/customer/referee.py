@@ -140,7 +140,7 @@ class Referee:
         body: dict[str, Any] = {names.request_id: request_id}
         body |= {names.features: features} if names.features else features
         started = time.perf_counter()
-        done = await self.post(names.predict, body, self.deadline, headers)
+        done = await self.post(names.predict, body, self.deadline, {**self.key_header(), **(headers or {})})
         milliseconds = 1000 * (time.perf_counter() - started)
         reason = done.reason or judge(done.body, names.prediction, label, self.labels)
         excerpt = done.body[: 4 * EXCERPT].decode("utf-8", "replace")[:EXCERPT]
@@ -150,8 +150,11 @@ class Referee:
         """Send (request id, true label) pairs to the player; return "" or why they did not arrive. Never raises."""
         names = self.contract
         body = [{names.request_id: request_id, names.label: label} for request_id, label in labels]
-        headers = {"Authorization": f"Bearer {self.player.key}"} if self.player.key else {}
-        return (await self.post(names.feedback, body, LABELS_DEADLINE_SECONDS, headers)).reason
+        return (await self.post(names.feedback, body, LABELS_DEADLINE_SECONDS, self.key_header())).reason
+
+    def key_header(self) -> dict[str, str]:
+        """Return the header with the player's key, where it gave one: labels need it, and predictions may."""
+        return {"Authorization": f"Bearer {self.player.key}"} if self.player.key else {}
 
     async def post(self, path: str, body: Any, deadline: float, headers: Headers | None = None) -> Exchange:
         """Post *body* as JSON; the exchange's reason is "" for a 200 that was read whole. Never raises."""

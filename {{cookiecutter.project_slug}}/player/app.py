@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.extensions["player"] = components
     app.before_request(access.name_request)
-    app.before_request(lambda: access.check_key(settings))
+    app.before_request(lambda: access.check_key(settings, components.keys))
     app.before_request(access.check_origin)
     app.before_request(lambda: signature.check(settings))
     app.after_request(headers.add_headers)

@@ -72,6 +72,11 @@ def with_table(settings: Settings, label: str | None, drop: tuple[str, ...]) -> 
     return settings.model_copy(update={"data": data.model_copy(update=changed)})
 
 
+def with_train(settings: Settings, table: Path) -> Settings:
+    """Return *settings* where the training table is the file *table*."""
+    return settings.model_copy(update={"data": settings.data.model_copy(update={"train": str(table.resolve())})})
+
+
 def show(found: Inspection, file: TextIO | None = None) -> None:
     """Print what a table holds, as wide as it needs where nobody watches."""
     console = Console(file=file, soft_wrap=False)
@@ -143,7 +148,8 @@ def train(
     if settings.two_people:
         click.echo(f"{learned}. {store.how_two_people_activate(manifest.version, settings)}")
     else:
-        make_current(manifest, settings, person, reason or manifest.note * (not settings.strict))
+        judged = with_train(settings, data) if data else settings
+        make_current(manifest, judged, person, reason or manifest.note * (not settings.strict))
         click.echo(f"{learned} and is current in {settings.environment}.")
     if period := getattr(trained, "period", ""):  # an older training.py does not say
         click.echo(f"  {period}")

@@ -88,12 +88,13 @@ def fill_once(settings: Settings) -> list[str]:
 
 def start_all() -> Services:
     """Start the four services and return when all are ready; raises PlayerError, and stops all, when one is not."""
-    shadow = load_settings("acceptance").server
+    acceptance = load_settings("acceptance")
+    shadow, key = acceptance.server, acceptance.api_key.get_secret_value() if acceptance.api_key else ""
     services: Services = {}
     try:
         for environment in ENVIRONMENTS:
             settings = load_settings(environment)
-            mirror = {"PLAYER_SHADOW__URL": f"http://{shadow.host}:{shadow.port}"}
+            mirror = {"PLAYER_SHADOW__URL": f"http://{shadow.host}:{shadow.port}", "PLAYER_SHADOW_KEY": key}
             more = mirror if environment == "production" else {}
             services[environment] = start(settings, {**os.environ, **more})
         for environment, process in services.items():

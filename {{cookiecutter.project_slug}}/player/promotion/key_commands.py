@@ -66,3 +66,42 @@ def resign(context: click.Context) -> None:
     click.echo(f"{signed} files of {settings.environment} are signed with the newest key.")
     for name in refused:
         click.echo(f"not signed again, since its signature does not count: {name}", err=True)
+
+
+@keys.command()
+@click.argument("name")
+@click.pass_context
+def add(context: click.Context, name: str) -> None:
+    """Make a key with which NAME may ask the service of the chosen environment and bring labels; shown once."""
+    from player.promotion.keys import add_api_key, api_keys_file
+
+    settings = load_settings(context.find_root().obj)
+    click.echo(add_api_key(settings, name))
+    click.echo(f"This is the only time it is shown; {api_keys_file(settings)} keeps its hash.", err=True)
+    click.echo(f"Once: export PLAYER_API_KEYS_FILE={api_keys_file(settings)}, and reload the service.", err=True)
+
+
+@keys.command("revoke")
+@click.argument("name")
+@click.pass_context
+def revoke_key(context: click.Context, name: str) -> None:
+    """Take the key of NAME away; the service forgets it when it is reloaded."""
+    from player.promotion.keys import revoke_api_key
+
+    revoke_api_key(load_settings(context.find_root().obj), name)
+    click.echo(f"{name} has no key any more. Reload the service.")
+
+
+@keys.command("list")
+@click.pass_context
+def list_keys(context: click.Context) -> None:
+    """Show who has a key for the service of the chosen environment."""
+    from player.promotion.keys import api_keys_file
+    from player.settings.api_keys import read_api_keys
+
+    path = api_keys_file(load_settings(context.find_root().obj))
+    found = read_api_keys(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for each, name in found.items():
+        click.echo(f"{name:<30} {each[:8]}")
+    if not found:
+        click.echo(f"No named key in {path}; `player keys add NAME` makes one.")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from player.config import ENVIRONMENTS, Settings
 from player.errors import ConfigError
+from player.model.files import write_whole
+from player.settings.api_keys import fingerprint, read_api_keys
 from player.settings.public_keys import own_key, public_key_of
 
 FOLDER = "keys"
@@ -16,6 +18,7 @@ FILES = {
     PUBLIC: f"{FOLDER}/{{environment}}-signing.pub",
     "PLAYER_API_KEY_FILE": f"{FOLDER}/{{environment}}-api.key",
 }
+API_KEYS = "PLAYER_API_KEYS_FILE"
 APPROVERS = f"{FOLDER}/approvers.pub"
 
 
@@ -105,3 +108,37 @@ def keep_newest(settings: Settings) -> None:
     """Let the key that signs now be the only one that counts."""
     _, public = key_files(settings.environment)
     public.write_text(f"{public_key_of(own_key(settings))} {settings.environment}\n", encoding="utf-8")
+
+
+def api_keys_file(settings: Settings) -> Path:
+    """Return the file with the hashes of the named keys: what PLAYER_API_KEYS_FILE names, else one in keys/."""
+    named = os.environ.get(API_KEYS) or str(settings.home / FOLDER / "{environment}-api.keys")
+    return Path(named.replace("{environment}", settings.environment))
+
+
+def add_api_key(settings: Settings, name: str) -> str:
+    """Make a key for *name*, keep its hash, and return it: nobody can read it again. Raises ConfigError."""
+    key = secrets.token_urlsafe(32)
+    line = f"{fingerprint(key)} {name}"
+    path = api_keys_file(settings)
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    if name in read_api_keys(f"{old}\n{line}").values() and name in read_api_keys(old).values():
+        raise ConfigError(f"{name} has a key already; `player keys revoke {name}` takes it away.")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_api_keys(path, f"{old.rstrip()}\n{line}\n".lstrip())
+    return key
+
+
+def revoke_api_key(settings: Settings, name: str) -> None:
+    """Take the key of *name* away; raises ConfigError when there is none."""
+    path = api_keys_file(settings)
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    left = [line for line in lines if line.partition(" ")[2] != name]
+    if len(left) == len(lines):
+        raise ConfigError(f"{name} has no key in {path}.")
+    write_api_keys(path, "".join(f"{line}\n" for line in left))
+
+
+def write_api_keys(path: Path, text: str) -> None:
+    """Write the list whole; the service's group may read it."""
+    write_whole(path, text.encode())

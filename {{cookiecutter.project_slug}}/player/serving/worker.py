@@ -61,7 +61,8 @@ async def serve(app: Any, settings: Settings, sock: socket.socket, ready: Event,
     front = Front(gateway, settings.server)
     config = uvicorn.Config(
         front, http=Connection, backlog=1, ws="none", lifespan="off", log_config=None, access_log=False,
-        server_header=False, timeout_keep_alive=settings.server.keep_alive_seconds,
+        server_header=False, proxy_headers=bool(settings.access.trusted_proxies),
+        forwarded_allow_ips=settings.access.trusted_proxies, timeout_keep_alive=settings.server.keep_alive_seconds,
         timeout_graceful_shutdown=settings.server.stop_timeout_seconds,
     )  # fmt: skip
     Connection.most = most_connections()

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 Environment = Literal["development", "testing", "acceptance", "production"]
 Level = Literal["low", "medium", "high"]
 ENVIRONMENTS: tuple[str, ...] = get_args(Environment)
-SECRETS = ("signing_key", "approver_key", "api_key", "customer_key", "database_url")
+SECRETS = ("signing_key", "approver_key", "api_key", "shadow_key", "customer_key", "database_url")
 KEY_LISTS = ("public_keys", "approvers", "api_keys")  # no secrets, but they come the same way: in a file or a variable
 
 
@@ -105,8 +105,12 @@ class Access(Table):
     """Who may bring labels and see pages."""
 
     key_required: bool
+    predict_key_required: bool
     early_labels: bool
     labels_per_minute: int = Field(ge=0)
+    requests_per_minute: int = Field(ge=0)
+    reused_ids: Literal["fresh", "refuse"]
+    trusted_proxies: str
     copy_to_development: bool
 
 
@@ -163,6 +167,7 @@ class Settings(BaseSettings):
     logging: Logging
     signing_key: SecretStr | None = None
     approver_key: SecretStr | None = None
+    shadow_key: SecretStr | None = None
     public_keys: str = ""
     approvers: str = ""
     api_keys: str = ""
@@ -179,6 +184,11 @@ class Settings(BaseSettings):
     def two_people(self) -> bool:
         """Whether two people must agree before a model becomes current here."""
         return self.strict and self.promotion.four_eyes
+
+    @property
+    def predict_needs_key(self) -> bool:
+        """Whether a prediction needs a key: where labels need one, and the rating (or a setting) asks for it."""
+        return self.access.key_required and self.access.predict_key_required
 
     def path(self, text: str) -> Path:
         """Return *text* as a path below the project folder, `{environment}` filled in."""

@@ -1,8 +1,7 @@
 """Who may do what: the key, requests that other sites send, and the name each request goes by."""
 
-import hashlib
-import hmac
 import logging
+from collections.abc import Mapping
 
 from flask import abort, request
 from werkzeug.datastructures import WWWAuthenticate
@@ -10,7 +9,8 @@ from werkzeug.exceptions import Unauthorized
 
 from player import logging_config
 from player.config import Settings
-from player.web import payload
+from player.settings.api_keys import fingerprint
+from player.web import callers, payload
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +26,8 @@ OPEN = (
 
 
 def client() -> str:
-    """Say who asks: the address of the other side."""
-    return request.remote_addr or "unknown"
+    """Say where a request comes from: the address of the other side, or the one that a trusted proxy names."""
+    return callers.plain_address(request.remote_addr)
 
 
 def given_key() -> str:
@@ -36,24 +36,29 @@ def given_key() -> str:
     return (given.token or given.password or "") if given else ""
 
 
-def sender() -> str:
-    """Name whose labels these are: a fingerprint of the key they came with, or the address without one."""
+def caller(known: Mapping[str, str]) -> str:
+    """Name who asks, and whose labels these are: the owner of the key that came, or the address without one."""
     key = given_key()
-    return f"key {hashlib.sha256(key.encode()).hexdigest()[:8]}" if key else client()
+    return known.get(fingerprint(key), f"key {fingerprint(key)[:8]}") if key else client()
 
 
 def name_request() -> None:
-    """Give the log lines of this request its id: the one it brought in X-Request-ID until a better one is known."""
+    """Give the log lines of this request the name it brought in X-Request-ID, for those who follow it across systems.
+
+    It is a name for logs and nothing else: proxies pass the same one on for several requests.
+    """
     logging_config.request_id.set(payload.printable(request.headers.get("X-Request-ID", "-")[: payload.LONGEST_ID]))
 
 
-def check_key(settings: Settings) -> None:
-    """Stop a request that needs the key and does not have it."""
-    if not settings.access.key_required or request.endpoint in OPEN or request.endpoint is None:
+def check_key(settings: Settings, known: Mapping[str, str]) -> None:
+    """Stop a request that needs a key and does not bring one of those that are *known*."""
+    if not settings.access.key_required or request.endpoint is None:
         return
-    wanted = settings.api_key.get_secret_value() if settings.api_key else ""
-    # Compared as bytes in constant time: the time of a refusal must not tell how much of a guess was right.
-    if not wanted or not hmac.compare_digest(given_key().encode(), wanted.encode()):
+    is_open = request.endpoint in OPEN and not (request.endpoint == "api.predict" and settings.predict_needs_key)
+    if is_open:
+        return
+    # What is looked up is the hash: the time of a refusal tells nothing about a key.
+    if fingerprint(given_key()) not in known:
         log.warning("refused %s for %s: no or wrong key", request.path, client())
         raise Unauthorized("Send the key: Authorization: Bearer KEY.", www_authenticate=WWWAuthenticate("basic"))
 

@@ -53,22 +53,42 @@ def predict() -> Response:
     started = time.perf_counter()
     schema = components().predictor.schema
     asked = payload.read_asked(request, components().settings.contract, schema.names if schema else ())
-    logging_config.request_id.set(asked.key)
-    earlier = components().writer.find(asked.key)
-    row = earlier or components().writer.put_prediction(ask_model(asked, started))
-    warnings = asked.warnings
-    if row.features != payload.storable(asked.features):
-        warnings = [*warnings, "request_id: used before with other features, this is the first answer"]
+    caller = access.caller(components().keys)
+    components().requests.take(caller, 1)
+    if "X-Request-ID" not in request.headers:
+        logging_config.request_id.set(asked.key)
+    asked, row, is_new = answer_once(asked, caller, started)
     metrics.count_prediction(row, time.perf_counter() - started)
     log.info("predicted %r proba=%.4f model=%s degraded=%s for %s in %.1f ms%s", row.pred, row.proba, row.model,
              row.degraded, access.client(), 1000 * (time.perf_counter() - started), shown(row))  # fmt: skip
-    answer = reply(asked, row, warnings)
-    if earlier is None:  # copied once the answer has left, so that the copy takes no time from it
+    answer = reply(asked, row)
+    if is_new:  # copied once the answer has left, so that the copy takes no time from it
         answer.call_on_close(partial(components().shadow.mirror, row.request_id, row.features))
     return answer
 
 
-def ask_model(asked: payload.Asked, started: float) -> PredictionRow:
+def answer_once(asked: payload.Asked, caller: str, started: float) -> tuple[payload.Asked, PredictionRow, bool]:
+    """Return what was asked, its row, durable, and whether that is new.
+
+    The same question by the same caller under the same id gets the answer it got before. An id that was used for
+    something else is nobody's business: by setting, the question is answered under a new id, or refused with 409.
+    """
+    writer = components().writer
+    earlier = writer.find(asked.key)
+    if earlier is None:
+        made = ask_model(asked, caller, started)
+        earlier = writer.put_prediction(made)  # another process may have been faster
+        if earlier is made:
+            return asked, made, True
+    if earlier.client == caller and payload.same(earlier.features, payload.storable(asked.features)):
+        return asked, earlier, False
+    if components().settings.access.reused_ids == "refuse":
+        abort(409, "This request_id was used for something else; send a new one.")
+    asked = asked.under_new_id()
+    return asked, writer.put_prediction(ask_model(asked, caller, started)), True
+
+
+def ask_model(asked: payload.Asked, caller: str, started: float) -> PredictionRow:
     """Return the model's answer as the row to store."""
     answer = components().predictor.answer(asked.features)
     repaired = without_usual(answer.warnings) if asked.written else answer.warnings
@@ -85,11 +105,11 @@ def ask_model(asked: payload.Asked, started: float) -> PredictionRow:
         features=payload.storable(asked.features),
         warnings=[*asked.warnings, *repaired],
         latency_ms=round(1000 * (time.perf_counter() - started), 3),
-        client=access.client(),
+        client=caller,
     )
 
 
-def reply(asked: payload.Asked, row: PredictionRow, warnings: list[str]) -> Response:
+def reply(asked: payload.Asked, row: PredictionRow) -> Response:
     """Return the answer under the names of the contract."""
     contract = components().settings.contract
     return jsonify(
@@ -99,7 +119,7 @@ def reply(asked: payload.Asked, row: PredictionRow, warnings: list[str]) -> Resp
             contract.probability: row.proba,
             "model": row.model,
             "degraded": row.degraded,
-            "warnings": list(dict.fromkeys([*warnings, *row.warnings])),
+            "warnings": list(dict.fromkeys([*asked.warnings, *row.warnings])),
         }
     )
 
@@ -114,7 +134,7 @@ def feedback() -> Response:
     now = datetime.now(UTC)
     classes = labels_of(tuple(components().predictor.classes))
     rows = [read_label(item, contract, now, classes) for item in items]
-    components().quota.take(access.sender(), len(rows))
+    components().quota.take(access.caller(components().keys), len(rows))
     statuses = components().writer.put_labels(rows)
     metrics.count_labels(statuses)
     log.info("stored %d labels from %s", len(rows), access.client())
@@ -141,7 +161,9 @@ def read_label(item: Any, contract: Contract, now: datetime, classes: Labels) ->
     known = classes.read(label)
     strange = known is None and bool(classes.classes)
     label = label if known is None else known
-    return LabelRow(str(uuid.uuid4()), payload.printable(str(request_id)), label, now, access.sender(), strange)
+    return LabelRow(
+        str(uuid.uuid4()), payload.printable(str(request_id)), label, now, access.caller(components().keys), strange
+    )
 
 
 def live() -> Response:

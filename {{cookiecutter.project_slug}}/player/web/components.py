@@ -7,6 +7,7 @@ from sqlalchemy.engine import Engine
 from player.config import Settings
 from player.model.predictor import Predictor
 from player.storage.writer import Writer
+from player.web.callers import known_keys
 from player.web.quota import Quota
 from player.web.shadow import Shadow
 
@@ -19,13 +20,21 @@ class Components:
     predictor: Predictor
     writer: Writer
     engine: Engine
+    keys: dict[str, str] = field(init=False)
     quota: Quota = field(init=False)
+    requests: Quota = field(init=False)
     shadow: Shadow = field(init=False)
 
     def __post_init__(self) -> None:
-        """Start the minute of the label quota; say where copies of requests go."""
-        self.quota = Quota(self.settings.access.labels_per_minute)
-        self.shadow = Shadow(self.settings.shadow.url, self.settings.contract)
+        """Read who may call, start the minute of the quotas; say where copies of requests go."""
+        self.keys = known_keys(self.settings)
+        access, folder = self.settings.access, self.settings.path("output")
+        self.quota = Quota(access.labels_per_minute, "labels", folder / f"{self.settings.environment}-labels.quota")
+        self.requests = Quota(
+            access.requests_per_minute, "requests", folder / f"{self.settings.environment}-requests.quota"
+        )
+        key = self.settings.shadow_key.get_secret_value() if self.settings.shadow_key else ""
+        self.shadow = Shadow(self.settings.shadow.url, self.settings.contract, key)
 
     def start(self) -> None:
         """Start the threads: one looks for new models, one ships rows to the database, one feeds the shadow."""

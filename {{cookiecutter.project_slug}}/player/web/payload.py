@@ -4,7 +4,7 @@ import json
 import math
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask import Request
@@ -35,6 +35,11 @@ class Asked:
         """The id as the database knows it; 7 and "7" are the same request."""
         return printable(str(self.request_id))
 
+    def under_new_id(self) -> "Asked":
+        """Return the same question under an id of our own, with a warning that says so."""
+        warning = "request_id: used before for something else, this answer has a new one"
+        return replace(self, request_id=str(uuid.uuid4()), warnings=[*self.warnings, warning])
+
 
 def read_asked(request: Request, contract: Contract, names: Collection[str] = ()) -> Asked:
     """Return what *request* asks; raises NotAnObject when a body cannot be understood as a JSON object.
@@ -43,10 +48,8 @@ def read_asked(request: Request, contract: Contract, names: Collection[str] = ()
     """
     written = request.method == "GET"
     body = read_query(request, contract, names) if written else read_object(request.get_data())
-    header = request.headers.get("X-Request-ID")
-    request_id, warnings = read_request_id(
-        header if written and contract.request_id in names else body.pop(contract.request_id, header)
-    )
+    is_feature = written and contract.request_id in names
+    request_id, warnings = read_request_id(None if is_feature else body.pop(contract.request_id, None))
     features: Any = body
     if contract.features and contract.features in body and not (written and contract.features in names):
         features = body[contract.features]
@@ -98,6 +101,11 @@ def read_request_id(value: Any) -> tuple[str | int, list[str]]:
         return value, []
     warnings = [] if value is None else ["request_id: not a short text or integer, a new one was made"]
     return str(uuid.uuid4()), warnings
+
+
+def same(one: Any, other: Any) -> bool:
+    """Tell whether two JSON values are the same, also where they hold NaN."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def storable(value: Any, depth: int = 0) -> Any:

@@ -26,9 +26,10 @@ COPIES = Counter("player_shadow_copies", "Requests copied to the shadow: sent, f
 class Shadow:
     """Mirrors requests to the service at *url*; without one it does nothing."""
 
-    def __init__(self, url: str, contract: Contract) -> None:
-        """Connect to nothing yet."""
+    def __init__(self, url: str, contract: Contract, key: str = "") -> None:
+        """Connect to nothing yet; *key* opens the other service, where it needs one."""
         self.url = url
+        self.headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
         self.contract = contract
         self.waiting: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue(MOST_WAITING)
         self.quiet = QuietLog(log)
@@ -85,7 +86,7 @@ class Shadow:
         names = self.contract
         asked = {names.features: features} if names.features else features
         body = json.dumps({**asked, names.request_id: request_id})  # all in ASCII
-        connection.request("POST", names.predict, body, {"Content-Type": "application/json"})
+        connection.request("POST", names.predict, body, self.headers)
         answer = connection.getresponse()
         answer.read()
         if answer.status != http.client.OK:

@@ -213,7 +213,7 @@ def test_asks_again_when_a_kept_connection_was_closed() -> None:
 
 
 def test_carries_nothing_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cookies are not returned, proxies of the environment are not used, the key goes with labels only."""
+    """Cookies are not returned, proxies of the environment are not used, the key goes to its player alone."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
 
     async def play() -> tuple[list[dict[str, str]], list[tuple[str, Any]]]:
@@ -228,7 +228,7 @@ def test_carries_nothing_along(monkeypatch: pytest.MonkeyPatch) -> None:
     headers, seen = asyncio.run(play())
 
     assert not any("Cookie" in each for each in headers)
-    assert [None, None, "Bearer secret"] == [each.get("Authorization") for each in headers]
+    assert 3 * ["Bearer secret"] == [each.get("Authorization") for each in headers]
     assert ("label", {"request_id": "b", "label": 0}) == seen[-1]
 
 

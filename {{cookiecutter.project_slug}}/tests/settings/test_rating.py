@@ -110,6 +110,7 @@ REMOVE: dict[str, Callable[[pytest.MonkeyPatch, Path], None]] = {
     "API key": variable("API_KEY", ""),
     "different keys": variable("API_KEY", KEYS["PLAYER_SIGNING_KEY"]),
     "key required": variable("ACCESS__KEY_REQUIRED", "false"),
+    "key for predictions": variable("ACCESS__PREDICT_KEY_REQUIRED", "false"),
     "signed models only": variable("MODEL__ALLOW_UNSIGNED", "true"),
     "key files private": key_in_a_public_file,
     "password not in a file": variable("STORAGE__DATABASE_URL", "postgresql://me:words@localhost/player"),
@@ -130,7 +131,8 @@ REMOVE: dict[str, Callable[[pytest.MonkeyPatch, Path], None]] = {
     "backups": variable("STORAGE__BACKUP_HOURS", "0"),
     "fresh backup": old_backup,
 }
-ALSO = {"reachable only with a key": ["API key"], "two people": ["two approvers"]}  # what cannot be removed without it
+ALSO = {"reachable only with a key": ["API key"], "two people": ["two approvers"],
+        "key required": ["key for predictions"]}  # fmt: skip  # what cannot be removed without it
 
 
 @pytest.mark.parametrize("control", [control.name for control in CONTROLS])
