@@ -105,3 +105,16 @@ def list_keys(context: click.Context) -> None:
         click.echo(f"{name:<30} {each[:8]}")
     if not found:
         click.echo(f"No named key in {path}; `player keys add NAME` makes one.")
+
+
+@keys.command()
+@click.pass_context
+def public(context: click.Context) -> None:
+    """Print the public half of the signing key of the chosen environment: the line that a service needs."""
+    from player.errors import ConfigError
+    from player.settings.public_keys import own_key, public_key_of
+
+    settings = load_settings(context.find_root().obj)
+    if not own_key(settings):
+        raise ConfigError("There is no signing key here: set PLAYER_SIGNING_KEY_FILE.")
+    click.echo(f"{public_key_of(own_key(settings))} {settings.environment}")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from pydantic import SecretStr
 
+from player.settings.addresses import masked_url, shown_url
 from player.settings.controls import CONTROLS, unmet
 from player.settings.loading import load_settings, origin, read_layers
 from player.settings.sections import KEY_LISTS, SECRETS, Settings
@@ -40,19 +41,17 @@ def flatten(settings: Settings) -> list[tuple[str, Any]]:
         elif name in KEY_LISTS:
             rows.append((name, f"{len(value.split(chr(10))) if value else 0} lines"))
         elif hasattr(value, "model_dump"):
-            rows.extend((f"{name}.{key}", inner) for key, inner in value.model_dump(mode="json").items())
+            rows.extend((f"{name}.{key}", masked_url(inner)) for key, inner in value.model_dump(mode="json").items())
         else:
             rows.append((name, str(value)))
     return rows
 
 
 def masked(name: str, secret: SecretStr | None) -> str:
-    """Return stars for a secret that is set; of the database URL only the password is one."""
-    from sqlalchemy.engine import make_url
-
+    """Return stars for a secret that is set; of the database URL only what is one."""
     if secret is None:
         return "(not set)"
-    return str(make_url(secret.get_secret_value())) if name == "database_url" else "********"
+    return shown_url(secret.get_secret_value()) if name == "database_url" else "********"
 
 
 @click.command()

@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from player.errors import ConfigError
+from player.settings.addresses import secrets_in
 from player.settings.public_keys import approvers, own_key, public_key_of, trusted_keys
 from player.settings.sections import SECRETS, Settings
 
@@ -92,7 +93,7 @@ def is_postgresql(settings: Settings) -> bool:
 
 def password_not_in_file(settings: Settings) -> bool:
     """Tell whether the database address in the configuration files is free of a password."""
-    return "@" not in settings.storage.database_url
+    return "@" not in settings.storage.database_url and not secrets_in(settings.storage.database_url)
 
 
 def has_fresh_backup(settings: Settings) -> bool:

@@ -6,10 +6,11 @@ from threading import Thread
 from typing import ParamSpec, TypeVar
 from urllib.parse import quote, quote_plus
 
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from player.config import Settings
+from player.settings import addresses
+from player.settings.addresses import secrets_in
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,13 +49,13 @@ def explain(error: BaseException, settings: Settings) -> str:
 
 
 def hide_password(text: str, settings: Settings) -> str:
-    """Return *text* with the database's password masked, however it is written."""
-    password = make_url(settings.database_url.get_secret_value()).password
-    for form in {str(password), quote(str(password)), quote_plus(str(password))} if password else ():
-        text = text.replace(form, "***")
+    """Return *text* with what opens the database masked, however it is written."""
+    for secret in secrets_in(settings.database_url.get_secret_value()):
+        for form in {secret, quote(secret), quote_plus(secret)}:
+            text = text.replace(form, "***")
     return text
 
 
 def shown_url(settings: Settings) -> str:
     """Return the database's address as it may be shown."""
-    return make_url(settings.database_url.get_secret_value()).render_as_string(hide_password=True)
+    return addresses.shown_url(settings.database_url.get_secret_value())

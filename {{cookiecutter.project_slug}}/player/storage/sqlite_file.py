@@ -104,6 +104,7 @@ class SpoolFile:
                 return
             part = self.path.with_name(self.path.name + ".part")
             part.unlink(missing_ok=True)
+            part.touch(mode=0o600)
             with closing(sqlite3.connect(part)) as connection:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.executescript(SCHEMA)

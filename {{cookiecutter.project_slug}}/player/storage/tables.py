@@ -143,6 +143,9 @@ def sqlite_engine(url: URL, settings: Settings, create: bool) -> Engine:
     )
     power = settings.storage.durability == "power"
 
+    if create and not path.exists() and path.parent.is_dir():  # its owner's alone, whatever the umask says
+        path.touch(mode=0o600)
+
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
         connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten
