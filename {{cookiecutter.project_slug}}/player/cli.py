@@ -21,7 +21,7 @@ from player.promotion.key_commands import keys
 from player.retraining.commands import retrain, schedule
 from player.serving.commands import serve
 from player.settings.commands import config, doctor
-from player.storage.commands import db
+from player.storage.commands import db, erase
 from player.web.joining import join
 
 
@@ -161,7 +161,7 @@ COMMANDS = (
     serve, monitor, skew, retrain, schedule, batch,  # the life of a model
     promote, rollback, revoke, promotions, replay, shadow, dtap, keys, fill,  # its way from development to production
     join,  # a tournament
-    config, doctor, db,  # the place it runs in
+    config, doctor, db, erase,  # the place it runs in
 )  # fmt: skip
 
 for command in COMMANDS:

@@ -97,6 +97,7 @@ class Storage(Table):
     durability: Literal["process", "power"]
     ship_seconds: float = Field(gt=0)
     keep_days: int = Field(ge=0)
+    most_row_bytes: int = Field(ge=1_000)
     backup_hours: int = Field(ge=0)
     backup_folder: str = Field(min_length=1)
 

@@ -33,3 +33,25 @@ def backup(context: click.Context, folder: Path | None) -> None:
     settings = begin(context.obj)
     for path in back_up(settings, folder or settings.path(settings.storage.backup_folder)):
         click.echo(f"{path} ({path.stat().st_size:,} bytes)")
+
+
+@click.command()
+@click.argument("request_id")
+@click.pass_context
+def erase(context: click.Context, request_id: str) -> None:
+    """Delete the request REQUEST_ID with its labels from spool, database and backups, in the chosen environment.
+
+    Exit code 1 when no row had that id.
+    """
+    from player.storage.erasing import erase as erase_now
+
+    found = erase_now(begin(context.obj), request_id)
+    click.echo(
+        f"Deleted rows: {found.spool} in the spool, {found.database} in the database, {found.backups} in backups."
+    )
+    for path in found.left:
+        click.echo(f"{path} may still hold it and cannot be rewritten: delete it, or make a new backup and delete it.")
+    click.echo(
+        "Files of `player batch` and log files are yours to look through; docs/security.md lists what holds rows."
+    )
+    context.exit(0 if found.spool + found.database + found.backups else 1)

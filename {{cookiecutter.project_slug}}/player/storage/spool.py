@@ -4,20 +4,24 @@ Rows stay after they were shipped to the database, until they are old: they are 
 request id harmless. What is in a row, only the writer knows.
 """
 
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from player.storage.columns import to_text
 from player.storage.commits import Commits
-from player.storage.sqlite_file import SpoolFile
+from player.storage.sqlite_file import MOST_MB, SpoolFile
 
 T = TypeVar("T")
 
 REMEMBER_ROWS = 200_000
 REMEMBER_SECONDS = 3 * 24 * 3600
 PURGE_AT_ONCE = 2_000
+REMEMBER_BYTES = 1_000_000_000  # of the file; shipped rows beyond that go, however new they are
+PAGE_BYTES, NEARLY_FULL = 4096, 0.9
 
 INSERT = """INSERT INTO rows (kind, key, about, truth, at, body) VALUES (?, ?, ?, ?, ?, ?)
             ON CONFLICT (kind, key) DO NOTHING"""
@@ -45,6 +49,7 @@ class Spool:
         self.path = path
         self._file = SpoolFile(path, power, lenient)
         self._commits = Commits(self._file)
+        self._look_again, self._nearly_full = 0.0, False
 
     def open(self) -> None:
         """Open the file, make it when there is none; raises StorageError when it is damaged or cannot be used."""
@@ -108,16 +113,31 @@ class Spool:
         self.write(lambda c: c.executemany("DELETE FROM aside WHERE n = ?", [(row.n,) for row in rows]))
 
     def purge(self) -> None:
-        """Delete some of the shipped rows that are neither among the newest 200,000 nor younger than three days."""
+        """Delete some of the shipped rows: the oldest when the file is large, else those that are old or too many."""
         first, newest = self.read("SELECT (SELECT min(n) FROM rows), (SELECT max(n) FROM rows)")[0]
         if first is None:
             return
         cutoff = time.time() - REMEMBER_SECONDS
-        if first > newest - REMEMBER_ROWS and self.read("SELECT at >= ? FROM rows WHERE n = ?", cutoff, first)[0][0]:
+        if self.used_bytes() > REMEMBER_BYTES:
+            cutoff = time.time() + REMEMBER_SECONDS  # none is too young
+        elif first > newest - REMEMBER_ROWS and self.read("SELECT at >= ? FROM rows WHERE n = ?", cutoff, first)[0][0]:
             return
         sql = """DELETE FROM rows WHERE n < ? AND n <= (SELECT value FROM state WHERE name = 'shipped')
                  AND (n <= ? OR at < ?)"""
         self.write(lambda c: c.execute(sql, (first + PURGE_AT_ONCE, newest - REMEMBER_ROWS, cutoff)))
+
+    def used_bytes(self) -> int:
+        """Return how much of the file holds rows; what was deleted leaves room in it."""
+        sql = "SELECT (SELECT page_count FROM pragma_page_count) - (SELECT freelist_count FROM pragma_freelist_count)"
+        return int(self.read(sql)[0][0]) * PAGE_BYTES
+
+    def nearly_full(self) -> bool:
+        """Tell whether the room that is left is for answers and labels; looks at the file once a second."""
+        now = time.monotonic()
+        if now > self._look_again:
+            self._look_again = now + 1.0
+            self._nearly_full = self.used_bytes() > NEARLY_FULL * MOST_MB * 2**20
+        return self._nearly_full
 
     def forget(self, before: float) -> None:
         """Delete the shipped rows received before this time (seconds since 1970), and all labels of such rows."""
@@ -137,6 +157,22 @@ class Spool:
         values = [(kind, key) for key in keys]
         self.write(lambda c: c.executemany(sql, values))
         self._commits.empty_log()
+
+    def erase(self, key: str) -> int:
+        """Delete the prediction *key* and its labels, also those that wait or were refused; return how many rows."""
+
+        def work(connection: sqlite3.Connection) -> int:
+            gone = connection.execute(
+                "DELETE FROM rows WHERE (kind = 'prediction' AND key = ?) OR about = ?", (key, key)
+            )
+            rows = connection.execute("SELECT n, body FROM aside").fetchall()
+            refused = [(n,) for n, body in rows if to_text(str(json.loads(body).get("request_id"))) == key]
+            connection.executemany("DELETE FROM aside WHERE n = ?", refused)
+            return gone.rowcount + len(refused)
+
+        found = self.write(work)
+        self._commits.empty_log()
+        return found
 
     def note(self, name: str, value: str) -> None:
         """Write down one fact that all processes of the machine share, such as how the database does."""

@@ -113,6 +113,13 @@ class Writer:
         """Tell whether a row could be made durable now."""
         return self.spool.usable()
 
+    def nearly_full(self) -> bool:
+        """Tell whether what room is left must be for answers and labels; False when the spool cannot say."""
+        try:
+            return self.spool.nearly_full()
+        except StorageError:
+            return False
+
     def status(self) -> dict[str, Any]:
         """Return how many rows are `spooled` and `set_aside`, and the `database`: ok or down, with its `last_error`."""
         try:

@@ -80,7 +80,7 @@ def answer_once(asked: payload.Asked, caller: str, started: float) -> tuple[payl
         earlier = writer.put_prediction(made)  # another process may have been faster
         if earlier is made:
             return asked, made, True
-    if earlier.client == caller and payload.same(earlier.features, payload.storable(asked.features)):
+    if earlier.client == caller and payload.same(earlier.features, what_is_kept(asked)):
         return asked, earlier, False
     if components().settings.access.reused_ids == "refuse":
         abort(409, "This request_id was used for something else; send a new one.")
@@ -102,11 +102,20 @@ def ask_model(asked: payload.Asked, caller: str, started: float) -> PredictionRo
         pred=answer.pred,
         proba=answer.proba,
         degraded=answer.degraded,
-        features=payload.storable(asked.features),
-        warnings=[*asked.warnings, *repaired],
+        features=what_is_kept(asked),
+        warnings=[each[: payload.LONGEST_WARNING] for each in [*asked.warnings, *repaired][: payload.MOST_WARNINGS]],
         latency_ms=round(1000 * (time.perf_counter() - started), 3),
         client=caller,
     )
+
+
+def what_is_kept(asked: payload.Asked) -> dict[str, Any]:
+    """Return what the row keeps of the features; when the spool is nearly full, the room is for answers and labels."""
+    found = components()
+    if found.writer.nearly_full():
+        return {payload.CUT: "the spool was nearly full, the answer alone was kept"}
+    schema = found.predictor.schema
+    return payload.kept(asked.features, found.settings.storage.most_row_bytes, schema.names if schema else ())
 
 
 def reply(asked: payload.Asked, row: PredictionRow) -> Response:

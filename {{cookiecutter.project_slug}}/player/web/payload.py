@@ -1,5 +1,6 @@
 """What travels over the wire: how a request is read, whatever it holds, and how an answer is written."""
 
+import hashlib
 import json
 import math
 import uuid
@@ -15,6 +16,9 @@ from player.settings.sections import Contract
 LONGEST_ID = 200
 DEEPEST = 5
 MOST_KEYS = 500
+LONGEST_KEPT = 200  # of a text in a row that is too large
+CUT = "(cut)"
+MOST_WARNINGS, LONGEST_WARNING = 100, 300  # in a row
 
 
 class NotAnObject(Exception):
@@ -119,6 +123,27 @@ def storable(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list):
         return [storable(item, depth + 1) for item in value[:MOST_KEYS]]
     return value
+
+
+def kept(features: Mapping[str, Any], most: int, names: Collection[str] = ()) -> dict[str, Any]:
+    """Return what a row keeps of *features*: all of them up to *most* bytes, else those in *names* first, texts cut.
+
+    A checksum of the whole stands beside what is left, so that two different requests stay different.
+    """
+    stored: dict[str, Any] = storable(features)
+    text = json.dumps(stored)
+    if len(text) <= most:
+        return stored
+    found, room = {}, most - 200  # for the sentence below
+    for name in sorted(stored, key=lambda name: name not in names):
+        value = stored[name][:LONGEST_KEPT] if isinstance(stored[name], str) else stored[name]
+        room -= (size := len(json.dumps({name: value})))
+        if room >= 0:
+            found[name] = value
+        else:
+            room += size
+    found[CUT] = f"of {len(text)} bytes, SHA-256 {hashlib.sha256(text.encode()).hexdigest()}"
+    return found
 
 
 def printable(text: str) -> str:
