@@ -15,7 +15,7 @@ from player.config import Settings, load_settings
 from player.errors import DataError, PromotionRefused
 from player.model import store
 from player.promotion import dtap, gates
-from player.promotion.keys import make_keys, use_keys
+from player.promotion.keys import FILES, make_keys, use_keys
 from player.promotion.stage_data import SAMPLE_ROWS, TEST_ROWS, fill
 from player.settings.controls import key_files_private, strong
 from player.storage import queries
@@ -32,7 +32,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 @pytest.fixture(name="staged")
 def _staged(home: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained) -> Path:
     """A project with keys and tables in all four environments, and the same model in each."""
-    for variable in ("PLAYER_SIGNING_KEY_FILE", "PLAYER_API_KEY_FILE"):
+    for variable in FILES:
         monkeypatch.setenv(variable, "")  # so that it is as before after the test
         monkeypatch.delenv(variable)
     make_keys(home)

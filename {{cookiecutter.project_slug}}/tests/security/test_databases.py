@@ -19,11 +19,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(name="shared")
-def _shared(home: Path, saved: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def _shared(home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Production and testing with one address for both, where production has 30 rows; the settings of production."""
-    import shutil
-
-    shutil.copytree(saved, home / "models", dirs_exist_ok=True)
     monkeypatch.setenv("PLAYER_DATABASE_URL", "sqlite:///output/shared.db")
     production = load_settings("production")
     upgrade(production)
