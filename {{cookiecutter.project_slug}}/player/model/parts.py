@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator
 
 from player.errors import ModelRefused
@@ -114,8 +115,10 @@ def check_held(value: Any, where: str, depth: int) -> None:
 
 def may_be_held(value: Any) -> bool:
     """Tell whether an estimator may hold *value* in the place of another estimator, or beside it."""
-    if isinstance(value, (BaseEstimator, *PLAIN)):
+    if isinstance(value, (BaseEstimator, pd.Index, *PLAIN)):  # an index says which columns
         return True
+    if isinstance(value, types.FunctionType):
+        return value.__module__ == "player.features"
     kind = type(value)
     helper = kind.__module__.startswith("sklearn.") and not isinstance(value, type)
     own = kind.__module__ in ("player.features", "player.training")
