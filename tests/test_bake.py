@@ -32,12 +32,14 @@ RENDERED = {
     "pyproject.toml",
     "server/README.md",
     "server/crontab",
+    "server/grafana-dashboard.json",
     "server/logrotate.conf",
     "server/player-batch.service",
     "server/player-batch.timer",
     "server/player-retrain.service",
     "server/player-retrain.timer",
     "server/player.service",
+    "server/prometheus-alerts.yml",
     "tox.ini",
 }
 TEAMS = {

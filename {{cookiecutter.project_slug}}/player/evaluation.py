@@ -1,4 +1,4 @@
-"""How good a model is, what its training data looked like, and whether a feature gives the label away."""
+"""How good a model is, and whether a feature gives the label away."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
+from player import profile
 from player.features import Schema
 from player.learning.asking import ask
 from player.reading.cells import as_arrow, clean_column
@@ -50,40 +51,15 @@ def calibration_error(truth: np.ndarray, proba: np.ndarray) -> float:
     return float(sum(gaps))
 
 
-def describe(table: pd.DataFrame, schema: Schema, labels: np.ndarray, proba: np.ndarray) -> dict[str, Any]:
-    """Return the training profile that monitoring compares with: shares per bin or category, missing rates.
-
-    *table* (rows, features) cleaned, *labels* (rows,), *proba* (rows,) as the API would answer it.
-    """
-    features = {feature.name: describe_column(table[feature.name], feature.kind) for feature in schema.features}
-    names, numbers = np.unique(labels.astype(str), return_counts=True)
-    return {
-        "features": features,
-        "label": {str(name): float(count / len(labels)) for name, count in zip(names, numbers, strict=True)},
-        "proba": describe_numbers(proba),
-        "rows": len(table),
-        "schema": schema.to_dict(),
-    }
-
-
-def describe_column(column: pd.Series, kind: str) -> dict[str, Any]:
-    """Return kind, share of missing values, and how the other values are spread."""
-    present = column.dropna()
-    missing = 1.0 - len(present) / len(column)
-    if kind == "category":
-        shares = present.value_counts(normalize=True)
-        return {"kind": kind, "missing": missing, "shares": {str(k): float(v) for k, v in shares.items()}}
-    return {"kind": kind, "missing": missing, **describe_numbers(present.to_numpy(dtype="float64"))}
-
-
-def describe_numbers(values: np.ndarray) -> dict[str, Any]:
-    """Return nine quantile edges, the share of *values* in each of the bins between them, lowest and highest."""
-    if len(values) == 0:
-        return {"edges": [], "shares": [1.0], "low": 0.0, "high": 0.0}
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
-    counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
-    shares = (counts / len(values)).tolist()
-    return {"edges": edges.tolist(), "shares": shares, "low": float(values.min()), "high": float(values.max())}
+def describe(
+    table: pd.DataFrame,
+    schema: Schema,
+    labels: np.ndarray,
+    proba: np.ndarray,
+    honest: profile.Honest | None = None,
+) -> dict[str, Any]:
+    """Return the training profile that monitoring compares with; see `profile.describe`."""
+    return profile.describe(table, schema, labels, proba, honest)
 
 
 def leaking_features(table: pd.DataFrame, labels: np.ndarray) -> list[str]:

@@ -11,11 +11,11 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from player import evaluation
+from player import evaluation, profile
 from player.config import DataSettings, Settings
 from player.errors import DataError
 from player.features import Schema, clean_table, read_schema
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 RANDOM_STATE = 2026
 HOLD_OUT = 0.2
 EXAMPLES = 20
+FEW_ROWS, FOLDS = 8000, 5  # a fifth of fewer rows says too little about how honest the probabilities are
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def train(table: pd.DataFrame, settings: Settings) -> Trained:
     if metrics["accuracy"] <= metrics["baseline_accuracy"]:
         log.warning("the model is no better than always answering the most frequent label")
 
+    honest = answer_unseen(features, truth, schema, test, fitted)
     pipeline = fitting.fit(build_pipeline, schema, features, truth, seconds)
     names, counts = np.unique(truth, return_counts=True)
     return Trained(
@@ -99,7 +101,7 @@ def train(table: pd.DataFrame, settings: Settings) -> Trained:
         classes=[plain(name) for name in pipeline.classes_],
         prior={str(plain(name)): float(count / len(truth)) for name, count in zip(names, counts, strict=True)},
         metrics={name: round(value, 4) for name, value in metrics.items()},
-        profile=evaluation.describe(features, schema, truth, served_proba(pipeline, features)),
+        profile=evaluation.describe(features, schema, truth, served_proba(pipeline, features), honest),
         rows=len(table),
         examples=as_rows(features.tail(EXAMPLES)),
         period=describe_split(table, settings.data, learn, test),
@@ -165,6 +167,21 @@ def split(rows: int, truth: np.ndarray, by_time: bool) -> tuple[np.ndarray, np.n
         return positions[:cut], positions[cut:]
     learn, test = train_test_split(positions, test_size=HOLD_OUT, stratify=truth, random_state=RANDOM_STATE)
     return learn, test
+
+
+def answer_unseen(
+    features: pd.DataFrame, truth: np.ndarray, schema: Schema, test: np.ndarray, fitted: Any
+) -> profile.Honest:
+    """Return answers to rows a model has not learned from: the hold-out, or of a small table every row in turn."""
+    if len(truth) > FEW_ROWS:
+        unseen = features.iloc[test]
+        return profile.Honest(test, served_proba(fitted, unseen), profile.came_true(fitted, unseen, truth[test]))
+    proba, came = np.zeros(len(truth)), np.zeros(len(truth))
+    for learn, asked in StratifiedKFold(FOLDS, shuffle=True, random_state=RANDOM_STATE).split(features, truth):
+        pipeline = fitting.fit(build_pipeline, schema, features.iloc[learn], truth[learn])
+        proba[asked] = served_proba(pipeline, features.iloc[asked])
+        came[asked] = profile.came_true(pipeline, features.iloc[asked], truth[asked])
+    return profile.Honest(np.arange(len(truth)), proba, came)
 
 
 def most_frequent(truth: np.ndarray) -> Any:

@@ -1,24 +1,30 @@
 """How the model is doing and why: pure functions over tables of answered requests, usable from a notebook."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from player.monitoring.diagnosis import Diagnosis, diagnose, percent
+from player.monitoring.diagnosis import Diagnosis, diagnose
 from player.monitoring.drift import Drift, compare, describe_score, readable, seen_by_model
 from player.monitoring.evidence import weigh
+from player.monitoring.expected import Expected, expect
 from player.monitoring.figures import Figures, measure, since_current_model, tidy
+from player.monitoring.labels import describe_labels
+from player.monitoring.onset import Onset, find_onset
 from player.monitoring.periods import Period, periods
 from player.monitoring.quality import finite, positive_class
 from player.monitoring.traces import find_traces
+from player.monitoring.words import percent
 from player.reading.labels import known_labels
 from player.settings.sections import Monitoring
 
-__all__ = ["Diagnosis", "Drift", "Figures", "Period", "Report", "chapters", "report"]
+ONSET_WINDOWS = 6  # how far back is looked for the beginning of what is now
+
+__all__ = ["Diagnosis", "Drift", "Figures", "Period", "Report", "chapter_bounds", "chapters", "report", "tidy"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,8 @@ class Report:
     score: Drift | None  # the probabilities themselves
     periods: list[Period]
     strange_labels: str = ""  # a sentence about labels that are no class of the model; they count nowhere
+    onset: Onset | None = None  # since when the causes hold, when that is within the rows
+    promise: Expected | None = None  # the accuracy to expect without labels, and whether that can be trusted
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values; times in ISO format."""
@@ -61,10 +69,19 @@ def report(
     figures = measure(now, classes)
     table = seen_by_model(now, profile)
     drifts = compare(table, profile, settings)
-    before = (metrics or {}).get("accuracy", promised_accuracy(profile))
-    evidence = weigh(now, table, drifts, profile, before, figures.positive)
-    diagnosis = diagnose(figures, drifts, find_traces(table, drifts, profile), evidence, settings)
-    return Report(diagnosis, figures, before, drifts, describe_score(now, profile, settings), periods(rows), strange)
+    before = accuracy_before(profile, metrics or {})
+    traces = find_traces(table, drifts, profile) if len(now) >= settings.min_rows else {}
+    evidence = weigh(now, table, drifts, traces, profile, before, figures.positive)
+    diagnosis = diagnose(figures, evidence, describe_labels(now), settings)
+    onset = None
+    if diagnosis.causes:
+        stretch = since_current_model(rows).tail(ONSET_WINDOWS * settings.window_rows)
+        whole = table if len(stretch) == len(now) else seen_by_model(stretch, profile)
+        onset = find_onset(stretch, whole, profile, evidence, figures.positive)
+    promise = expect(now, table, profile, evidence, figures.positive)
+    figures = replace(figures, expected_accuracy=promise.value if promise else None)
+    score = describe_score(now, profile, settings)
+    return Report(diagnosis, figures, before, drifts, score, periods(rows), strange, onset, promise)
 
 
 def chapters(
@@ -72,13 +89,32 @@ def chapters(
     profile: Mapping[str, Any] | None,
     settings: Monitoring,
     metrics: Mapping[str, float] | None = None,
-    most: int = 8,
+    before: int = 0,
 ) -> list[Report]:
-    """Return a report for each stretch of `window_rows`, oldest first and *most* of them: what happened when."""
+    """Return a report for each whole stretch of `window_rows`, oldest first: what happened when.
+
+    Stretches are counted from the very first row, *before* of which are not among *rows*: more rows later never
+    change a stretch that is whole.
+    """
     rows = tidy(rows)
-    starts = range(len(rows) - settings.window_rows, -1, -settings.window_rows)
-    parts = [rows.iloc[start : start + settings.window_rows] for start in starts[:most]]
-    return [report(part, profile, settings, metrics) for part in reversed(parts)]
+    bounds = chapter_bounds(before, len(rows), settings.window_rows)
+    return [report(rows.iloc[begin:end], profile, settings, metrics) for begin, end in bounds]
+
+
+def chapter_bounds(before: int, rows: int, window: int) -> list[tuple[int, int]]:
+    """Return begin and end of each whole stretch of *window* among *rows*, counted from *before* rows earlier.
+
+    >>> chapter_bounds(0, 10, 4), chapter_bounds(6, 10, 4)
+    ([(0, 4), (4, 8)], [(2, 6), (6, 10)])
+    """
+    first = -before % window
+    return [(begin, begin + window) for begin in range(first, rows - window + 1, window)]
+
+
+def accuracy_before(profile: Mapping[str, Any], metrics: Mapping[str, float]) -> float | None:
+    """Return the accuracy to compare with: on rows not learned from, or as the probabilities of training promise it."""
+    known = profile.get("calibration", {}).get("accuracy", metrics.get("accuracy"))
+    return promised_accuracy(profile) if known is None else float(known)
 
 
 def promised_accuracy(profile: Mapping[str, Any]) -> float | None:
@@ -101,16 +137,19 @@ def promised_accuracy(profile: Mapping[str, Any]) -> float | None:
 def text_lines(found: Report) -> list[str]:
     """Return the lines of `Report.to_text`."""
     figures, diagnosis = found.figures, found.diagnosis
-    lines = [f"{diagnosis.cause.upper()}: {diagnosis.sentence}", *(f"  {note}" for note in diagnosis.evidence)]
+    lines = [f"{diagnosis.title.upper()}: {diagnosis.sentence}"]
+    lines += [f"  {found.onset.to_text()}"] if found.onset else []
+    lines += [f"  {note}" for note in diagnosis.evidence]
+    lines += [f"  Open: {question}" for question in diagnosis.open_questions]
     lines += [f"  {diagnosis.advice}", ""]
     accuracy = "no labels yet" if figures.accuracy is None else percent(figures.accuracy)
-    expected = "unknown" if figures.expected_accuracy is None else f"{figures.expected_accuracy:.0%}"
+    expected = "unknown" if found.promise is None else found.promise.to_text()
     lines += [
         f"rows      {figures.rows:,} since {figures.first:%Y-%m-%d %H:%M:%S}" if figures.first else "rows      0",
         f"labels    {figures.labelled:,} ({figures.coverage:.0%})",
         f"points    {figures.points:,}",
         f"accuracy  {accuracy}",
-        f"expected  {expected} (by the model's own probabilities)",
+        f"expected  {expected}",
         f"fallback  {figures.degraded:.1%} of the answers",
         f"latency   {figures.latency_ms.get('p95', 0):.0f} ms (95 % were faster)",
         "",

@@ -8,22 +8,28 @@ from rich.console import Console
 
 from player.logging_config import begin
 
+LOOKED_BACK = 6  # windows, to find since when something is so
+ALARM_CODE = 3
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--check", is_flag=True, help="For schedules: exit code 3 when the diagnosis is an alarm.")
 @click.pass_context
-def monitor(context: click.Context, as_json: bool) -> None:
-    """Say how the model is doing now, and why: accuracy, drift, diagnosis."""
+def monitor(context: click.Context, as_json: bool, check: bool) -> None:
+    """Say how the model is doing now, and why: accuracy, drift, diagnosis, since when."""
     from player.model import store
     from player.monitoring import report
     from player.storage import queries
     from player.storage.tables import create_engine_for
 
     settings = begin(context.obj)
-    rows = queries.recent(create_engine_for(settings), settings.monitoring.window_rows)
+    rows = queries.recent(create_engine_for(settings), LOOKED_BACK * settings.monitoring.window_rows)
     manifest = store.current_manifest(settings)
     result = report(rows, manifest.profile, settings.monitoring, manifest.metrics)
     click.echo(json.dumps(result.to_dict(), indent=2) if as_json else result.to_text())
+    if check and result.diagnosis.state == "alarm":
+        context.exit(ALARM_CODE)
 
 
 @click.command()

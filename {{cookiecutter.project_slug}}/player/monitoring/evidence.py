@@ -1,107 +1,189 @@
-"""What the labels say: whether accuracy fell, whether the probabilities kept their promise, and for whom."""
+"""What the rows say against what was expected: which features moved and how, and whether the promises still hold."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from player.monitoring.bins import make_bins, sort_into_bins
-from player.monitoring.drift import ALARM, Drift
-from player.monitoring.quality import Share, class_names, confidence, correct, wilson
+from player.monitoring import relation
+from player.monitoring.drift import ALARM, WARN, Drift, readable
+from player.monitoring.quality import Share, class_names, correct, wilson
+from player.monitoring.raking import rake
+from player.monitoring.relation import Relation
+from player.monitoring.together import Joint, followers, look, psi_together
+from player.monitoring.touched import untouched
+from player.monitoring.traces import Trace
 
 FEWEST_LABELS = 100  # with fewer, the interval of the accuracy is wider than 16 points
 MARGIN = 0.02  # a loss of accuracy smaller than this is nobody's concern
-SIGMAS = 3.0  # how far from its expectation a sum must be to be called broken
-COVERED = 0.8  # the share of the training population that must still be among the rows to speak about it
-FEWEST_EFFECTIVE = 30
+FEWEST_UNTOUCHED = 120  # rows that a trace did not touch, to ask whether more than the trace changed
+MOST_RAKED = 8  # features; beyond the worst of them hardly a row would be left
+CERTAIN = 1e-3
+FEW_MOVED = 3  # with more features that moved it is people, not a form
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What was lost in accuracy, in points (0 to 100; negative was gained): all of it, and what it is made of."""
+
+    total: float
+    harder: float  # the cases that come now are harder by the model's own, corrected, word
+    touched: float  # answers on values gathered in another way
+    rest: float  # promises broken elsewhere
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the labelled rows say against what was expected; shares between 0 and 1, None when not known."""
+    """What the rows say; None and empty where it cannot be known."""
 
     before: float | None
-    fell: bool
-    broken: str
-    at_training_mix: Share | None
-    mixed_by: str
+    moved: list[Drift] = field(default_factory=list)  # without a trace, so that people explain it
+    traces: dict[str, Trace] = field(default_factory=dict)
+    together: float = 0.0  # PSI of all features together
+    together_moved: bool = False
+    followed: str = ""
+    labelled: int = 0
+    accuracy: Share | None = None
+    fell: bool = False
+    relation: Relation | None = None  # of the rows weighted to the training mix, and untouched by traces
+    unweighted: Relation | None = None
+    beyond: Relation | None = None  # what features show beyond that all answers are off alike
+    asked_all: bool = True  # False when traces touch every row, so that nobody can know about the relation
+    effective: float = 0.0
+    loss: Loss | None = None
 
 
 def weigh(
     rows: pd.DataFrame,
     table: pd.DataFrame,
     drifts: list[Drift],
+    traces: Mapping[str, Trace],
     profile: Mapping[str, Any],
     before: float | None,
     positive: str,
 ) -> Evidence:
-    """Return what the labels in *rows* say.
+    """Return what *rows* say.
 
     *table* holds the features of *rows* as the model saw them, *before* is the accuracy to compare with, *positive*
     the class that `proba` speaks about.
     """
-    labelled = rows[rows["label"].notna()]
-    if len(labelled) < FEWEST_LABELS:
-        return Evidence(before, fell=False, broken="", at_training_mix=None, mixed_by="")
-    right = correct(labelled)
-    share = wilson(right.sum(), len(right))
-    moved = next((drift for drift in drifts if drift.verdict == ALARM), None)
-    fell = before is not None and share.high < before - MARGIN
-    broken = broken_promise(labelled, positive)
-    if moved is None:
-        return Evidence(before, fell, broken, at_training_mix=None, mixed_by="")
-    column, known = table.loc[labelled.index, moved.name], profile["features"][moved.name]
-    return Evidence(before, fell, broken, accuracy_at_training_mix(right, column, known), moved.name)
+    found, joint = dict(traces), look(table, profile)
+    together, chance = psi_together(joint) if joint else (0.0, 1.0)
+    # What moved a little counts when all features together say that it is no chance.
+    verdicts = (ALARM, WARN) if chance < CERTAIN else (ALARM,)
+    moved = [drift for drift in drifts if drift.verdict in verdicts and drift.name not in found]
+    soft = [name for name, trace in found.items() if not trace.hard]
+    hard = {name: trace for name, trace in found.items() if trace.hard}
+    known = rows["label"].notna()
+    facts = promises(rows[known], table[known], profile, positive)
+    moved_names = [drift.name for drift in moved] + soft
+    followed = follow(joint, moved_names, drifts, hard)
+    if followed == "" and moved_names and facts is not None:
+        followed = blamed(facts, moved_names, hard, profile)
+    if followed == "stayed" and len(moved_names) <= FEW_MOVED:
+        hard |= {name: found.get(name) or alone(name) for name in moved_names}
+        moved = []
+    else:
+        moved += [drift for drift in drifts if drift.name in soft and drift.verdict in verdicts]
+    evidence = Evidence(
+        before, moved, hard, together, bool(joint) and chance < CERTAIN and not hard, followed,
+    )  # fmt: skip
+    return evidence if facts is None else with_labels(evidence, facts, profile)
 
 
-def broken_promise(labelled: pd.DataFrame, positive: str) -> str:
-    """Return how the labels contradict the model's own probabilities, or "" when they do not.
+@dataclass(frozen=True)
+class Facts:
+    """Labelled answers of the model: features, what was promised, what came, and whether the answer was right."""
 
-    The number of right answers is a sum of independent events with the probabilities the model gave, so its standard
-    deviation is sqrt(sum of q * (1 - q)). The same holds for the number of rows of the *positive* class.
+    table: pd.DataFrame
+    p: np.ndarray
+    came: np.ndarray
+    right: np.ndarray
+    promised_right: np.ndarray
 
-    >>> rows = pd.DataFrame({"pred": [1] * 400, "proba": [0.8] * 400, "label": [1] * 280 + [0] * 120})
-    >>> broken_promise(rows, positive="1")
-    'the probabilities promised 80% right answers and 70% came'
-    >>> broken_promise(rows.assign(proba=0.71), positive="1")
-    ''
-    """
-    known = labelled[labelled["proba"].notna()]
-    promised = confidence(known, positive).clip(0, 1)
-    right = correct(known)
-    if surprise(right, promised) < -SIGMAS and promised.mean() - right.mean() > MARGIN:
-        return f"the probabilities promised {promised.mean():.0%} right answers and {right.mean():.0%} came"
-    true = class_names(known["label"]) == positive
-    proba = known["proba"].clip(0, 1)
-    if positive and abs(surprise(true, proba)) > SIGMAS and abs(proba.mean() - true.mean()) > MARGIN:
-        return f"the probabilities promised {proba.mean():.0%} of label {positive} and {true.mean():.0%} came"
-    return ""
+    def only(self, mask: np.ndarray) -> "Facts":
+        """Return those of *mask* (rows,)."""
+        return Facts(self.table[mask], self.p[mask], self.came[mask], self.right[mask], self.promised_right[mask])
 
 
-def surprise(happened: pd.Series, probability: pd.Series) -> float:
-    """Return by how many standard deviations more happened than the probabilities said."""
-    variance = float((probability * (1 - probability)).sum())
-    return float(happened.sum() - probability.sum()) / math.sqrt(variance) if variance > 0 else 0.0
-
-
-def accuracy_at_training_mix(right: pd.Series, column: pd.Series, known: Mapping[str, Any]) -> Share | None:
-    """Return the accuracy that the answers would have, were *column* spread as in training; None if too few are left.
-
-    Each group counts with its share in training (post-stratification, Holt and Smith 1979); the interval uses the
-    effective number of rows, (sum of weights)^2 / sum of weights^2 (Kish 1965).
-
-    >>> right = pd.Series([True] * 80 + [False] * 20 + [True] * 300 + [False] * 300)
-    >>> column = pd.Series(["permanent"] * 100 + ["self-employed"] * 600)
-    >>> known = {"kind": "category", "shares": {"permanent": 0.9, "self-employed": 0.1}, "missing": 0.0}
-    >>> share = accuracy_at_training_mix(right, column, known)
-    >>> print(f"{right.mean():.0%} now, {share.value:.0%} with the training mix, counts as {share.of:.0f} rows")
-    54% now, 77% with the training mix, counts as 123 rows
-    """
-    bins = [each for each in make_bins(column, known) if each.now]
-    weights = sort_into_bins(column, known).map({each.name: each.then / each.now for each in bins})
-    effective = float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0
-    if sum(each.then for each in bins) < COVERED or effective < FEWEST_EFFECTIVE:
+def promises(rows: pd.DataFrame, table: pd.DataFrame, profile: Mapping[str, Any], positive: str) -> Facts | None:
+    """Return what the labelled *rows* were promised and what came; None when there are too few."""
+    own = (rows["proba"].notna() & ~rows["degraded"].astype(bool)).to_numpy()  # a fallback promises nothing
+    rows, table = rows[own], table[own]
+    if len(rows) < FEWEST_LABELS:
         return None
-    return wilson(float((right * weights).sum() / weights.sum()) * effective, effective)
+    p = relation.promised(rows["proba"].clip(0, 1).to_numpy(), table, profile)
+    right = correct(rows).to_numpy(dtype="float64")
+    came = (class_names(rows["label"]) == positive).to_numpy(dtype="float64") if positive else right
+    said = (class_names(rows["pred"]) == positive).to_numpy() if positive else np.ones(len(rows), dtype=bool)
+    return Facts(table, p, came, right, np.where(said, p, 1 - p))
+
+
+def follow(joint: Joint | None, moved: list[str], drifts: list[Drift], hard: Mapping[str, Trace]) -> str:
+    """Return whether the features that did not move by themselves followed those that *moved*."""
+    if joint is None or not moved or len(moved) > FEW_MOVED:
+        return ""
+    others = [drift.name for drift in drifts if drift.name not in moved and drift.name not in hard]
+    return followers(joint, moved, others)
+
+
+def blamed(facts: Facts, moved: list[str], hard: Mapping[str, Trace], profile: Mapping[str, Any]) -> str:
+    """Return "stayed" when promises are broken just along the one feature that moved, and nowhere else.
+
+    Other people who also turn out differently, and only as far as the feature goes by which they differ, are less
+    likely than one feature whose values mean something else now.
+    """
+    if len(moved) > 1 or hard:
+        return ""
+    asked = relation.ask(facts.came, facts.p, facts.table, profile)
+    if not asked.broken or asked.directions[0].feature != moved[0]:
+        return ""
+    own = relation.own_columns(facts.table, facts.p, moved, profile)
+    rest = relation.ask(facts.came, facts.p, facts.table, profile, given=own)
+    return "" if rest.broken else "stayed"
+
+
+def alone(name: str) -> Trace:
+    """Return the trace of a feature that moved while what goes with it stayed."""
+    return Trace("alone", f"{readable(name)} moved alone: what goes with it stayed, or it no longer means the same")
+
+
+def with_labels(evidence: Evidence, facts: Facts, profile: Mapping[str, Any]) -> Evidence:
+    """Return *evidence* with what the labels say added."""
+    clean = untouched(facts.table, evidence.traces, profile)
+    asked_all = not evidence.traces or clean.sum() >= FEWEST_UNTOUCHED
+    accuracy = wilson(facts.right.sum(), len(facts.right))
+    before = evidence.before if evidence.before is not None else float(facts.promised_right.mean())
+    fell = accuracy.high < before - MARGIN - uncertainty(before, profile)
+    unweighted = weighted = rest = None
+    effective = 0.0
+    if asked_all:
+        part = facts.only(clean)
+        unweighted = relation.ask(part.came, part.p, part.table, profile)
+        weighted, effective, weights = unweighted, float(len(part.p)), None
+        names = [drift.name for drift in evidence.moved if drift.name in facts.table][:MOST_RAKED]
+        if names:
+            mix = rake(part.table, names, profile["features"])
+            effective, weights = mix.effective, mix.weights
+            weighted = relation.ask(part.came, part.p, part.table, profile, weights) if mix.usable else None
+    if weighted is not None and weighted.broken and weighted.everywhere:
+        alike = relation.own_columns(part.table, part.p, [], profile)
+        rest = relation.ask(part.came, part.p, part.table, profile, weights, alike)
+    gap = facts.promised_right - facts.right
+    loss = Loss(
+        100 * (before - accuracy.value), 100 * (before - float(facts.promised_right.mean())),
+        100 * float((gap * ~clean).mean()), 100 * float((gap * clean).mean()),
+    )  # fmt: skip
+    return Evidence(**{**vars(evidence), "labelled": len(facts.p), "accuracy": accuracy, "fell": fell, "loss": loss,
+                       "relation": weighted, "unweighted": unweighted, "beyond": rest, "asked_all": asked_all,
+                       "effective": effective})  # fmt: skip
+
+
+def uncertainty(before: float, profile: Mapping[str, Any]) -> float:
+    """Return the standard error of the hold-out accuracy, with two rows of doubt (Agresti and Coull 1998)."""
+    rows = profile.get("calibration", {}).get("rows", 0)
+    share = (before * rows + 1) / (rows + 2)
+    return math.sqrt(share * (1 - share) / (rows + 2)) if rows else 0.0

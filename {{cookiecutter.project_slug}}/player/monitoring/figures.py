@@ -93,7 +93,7 @@ def measure(rows: pd.DataFrame, classes: list[str]) -> Figures:
         coverage_by_answer=coverage_by_answer(rows),
         label_delay_seconds=label_delay(labelled),
         degraded=share_of(rows["degraded"].astype(bool)),
-        repaired=share_of(rows["warnings"].map(bool)),
+        repaired=share_of(rows["warnings"].map(was_repaired).astype(bool)),
         latency_ms=latency(rows),
     )
 
@@ -144,6 +144,15 @@ def since_current_model(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows after the last answer of any other model, so that a new model is not blamed for an old one."""
     others = ~rows["degraded"].astype(bool) & (rows["model"] != current_model(rows))
     return rows.iloc[int(np.flatnonzero(others)[-1]) + 1 :] if others.any() else rows
+
+
+def was_repaired(warnings: object) -> bool:
+    """Return whether a value was repaired: one that is only missing is none, it is the same in training.
+
+    >>> was_repaired(["income: missing"]), was_repaired(["age: number given as text"]), was_repaired(None)
+    (False, True, False)
+    """
+    return isinstance(warnings, list) and any(not str(text).endswith(": missing") for text in warnings)
 
 
 def share_of(flags: pd.Series) -> float:

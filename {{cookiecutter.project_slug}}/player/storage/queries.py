@@ -40,6 +40,12 @@ def labelled(engine: Engine, since: datetime | None = None) -> pd.DataFrame:
     return fetch(engine, with_label(rows, outer=False).order_by(rows.c.received_at, rows.c.request_id))
 
 
+def count_predictions(engine: Engine) -> int:
+    """Return how many predictions are kept."""
+    with engine.connect() as connection:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(Prediction)).scalar_one())
+
+
 def counts(engine: Engine) -> dict[str, int]:
     """Return how many predictions, labels, labelled predictions, contradicting labels and degraded answers are kept."""
     predicted = sa.select(Prediction.request_id)

@@ -9,19 +9,20 @@ import pytest
 from player.config import Settings
 from player.monitoring.bins import make_bins, short
 from player.monitoring.drift import compare, drift_of, psi_by_chance, read_schema, seen_by_model
-from player.monitoring.traces import trace
+from player.monitoring.traces import Trace, find_traces
+from player.profile import describe_column
 
 AGES = np.random.default_rng(1).normal(45, 12, 20_000)
-NUMBER = {
-    "kind": "number",
-    "edges": np.quantile(AGES, np.linspace(0, 1, 11)[1:-1]).tolist(),
-    "shares": [0.1] * 10,
-    "missing": 0.0,
-    "low": float(AGES.min()),
-    "high": float(AGES.max()),
-}
+NUMBER = describe_column(pd.Series(AGES), "number")
 HOSTILE = "own\x1b[31m\nALL WELL\ud800"
 CATEGORY = {"kind": "category", "shares": {"rent": 0.5, "owner": 0.3, "family": 0.2}, "missing": 0.0}
+
+
+def trace(settings: Settings, column: pd.Series, known: dict[str, Any]) -> Trace | None:
+    """Return the trace in a table of that one *column*."""
+    profile = {"features": {"age": known}, "rows": 20_000}
+    drift = drift_of("age", column, known, 20_000, settings.monitoring)
+    return find_traces(pd.DataFrame({"age": column}), [drift], profile).get("age")
 
 
 def homes(rent: int = 0, **others: int) -> pd.Series:
@@ -126,22 +127,30 @@ def test_chance_allows_more_in_a_small_sample() -> None:
     [
         (pd.Series(AGES[:500] * 12), NUMBER, "age is everywhere about 12 times what it was"),
         (pd.Series(AGES[:500] / 1000), NUMBER, "age is everywhere about 1/1,000 of what it was"),
-        (pd.Series(2026 - AGES[:500]), NUMBER, "age lies outside anything seen in training in 100% of the rows"),
+        (pd.Series(2026 - AGES[:500]), NUMBER, "age is everywhere about 1,900 more"),
+        (pd.Series(AGES[:500] ** 3 + 1e6), NUMBER, "age lies outside anything seen in training in 100% of the rows"),
+        (pd.Series(np.minimum(AGES[:500], 50)), NUMBER, "age never goes above 50 now"),
+        (pd.Series(np.where(np.arange(500) % 3, AGES[:500], -1.0)), NUMBER, "age says -1 in 33% of the rows"),
+        (pd.Series(np.where(np.arange(500) % 3, AGES[:500], AGES[:500] * 1000)), NUMBER, "age is about 1,000 times"),
         (
             pd.Series(np.where(np.arange(500) < 300, np.nan, AGES[:500])),
             NUMBER,
-            "age comes empty or with unknown values in 60%",
+            "age comes empty in 60%",
         ),
         (homes(rent=250, own=150, family=100), CATEGORY, "age says 'own' where it said 'owner'"),
+        (homes(rent=400, family=100), CATEGORY, "age says 'rent' also where it said 'owner'"),
+        (homes(rent=250, own=80, mine=70, family=100), CATEGORY, "age says 'own' or 'mine' where it said 'owner'"),
+        (homes(rent=200, owner=110, family=70, boat=120), CATEGORY, "age says names that training never saw in 24%"),
     ],
 )
 def test_another_way_of_gathering_leaves_a_trace(
     settings: Settings, column: pd.Series, known: dict[str, Any], said: str
 ) -> None:
     """A unit, a meaning, a name or a field that comes empty is recognised."""
-    found = trace(column, drift_of("age", column, known, 20_000, settings.monitoring), known)
+    found = trace(settings, column, known)
 
     assert found
+    assert found.hard
     assert found.sentence.startswith(said)
 
 
@@ -151,19 +160,20 @@ def test_another_way_of_gathering_leaves_a_trace(
         (pd.Series(AGES[:500] + 20), NUMBER),
         (pd.Series(AGES[:500] * 1.3), NUMBER),
         (homes(rent=50, owner=350, family=100), CATEGORY),
-        (homes(rent=200, owner=110, family=70, boat=120), CATEGORY),
+        (homes(rent=400, owner=60, family=40), CATEGORY),
     ],
 )
 def test_other_people_leave_no_trace(settings: Settings, column: pd.Series, known: dict[str, Any]) -> None:
     """A population that is older, richer or lives elsewhere is not mistaken for another way of gathering."""
-    assert trace(column, drift_of("age", column, known, 20_000, settings.monitoring), known) is None
+    found = trace(settings, column, known)
+
+    assert found is None or not found.hard
 
 
 def test_a_hostile_name_stays_on_one_line(settings: Settings) -> None:
     """A category with control characters cannot break out of the sentence."""
     rows = pd.DataFrame({"features": [{"home": "rent"}] * 250 + [{"home": HOSTILE}] * 150 + [{"home": "family"}] * 100})
-    column = seen_by_model(rows, {"features": {"home": CATEGORY}})["home"]
-    found = trace(column, drift_of("home", column, CATEGORY, 20_000, settings.monitoring), CATEGORY)
+    found = trace(settings, seen_by_model(rows, {"features": {"home": CATEGORY}})["home"], CATEGORY)
 
     assert found
     assert found.sentence.isprintable()

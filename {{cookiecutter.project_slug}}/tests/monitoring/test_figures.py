@@ -119,10 +119,22 @@ def test_a_report_becomes_json_and_text(settings: Settings) -> None:
 
 
 def test_chapters_are_whole_windows_oldest_first(settings: Settings) -> None:
-    """Each chapter is about as many rows as "now" is, and the last one is now."""
+    """Each chapter is about as many rows as "now" is, counted from the first row."""
     limits = settings.monitoring.model_copy(update={"window_rows": 4})
 
     found = chapters(make_rows([(1, 0.9, 1)] * 10), None, limits)
 
     assert [each.figures.rows for each in found] == [4, 4]
-    assert found[-1].figures.last == START + timedelta(seconds=9)
+    assert found[-1].figures.last == START + timedelta(seconds=7)
+
+
+def test_a_closed_chapter_never_changes(settings: Settings) -> None:
+    """More rows, or fewer old ones, leave the chapters that were there as they were."""
+    limits = settings.monitoring.model_copy(update={"window_rows": 4})
+    rows = make_rows([(1, 0.9, 1)] * 14)
+
+    early = chapters(rows.head(10), None, limits)
+    late = chapters(rows.tail(9), None, limits, before=5)
+
+    assert [each.figures.first for each in late] == [START + timedelta(seconds=8)]
+    assert early == chapters(rows, None, limits)[:2]

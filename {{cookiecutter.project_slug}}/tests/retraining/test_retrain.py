@@ -40,7 +40,9 @@ def _fill(model_settings: Settings, trained: Trained) -> Fill:
     def fill(rows: int, flip_every: int = 0, only: int | None = None) -> None:
         asked = everybody.iloc[5000 : 5000 + rows]  # applicants the small model has not learned from
         version = store.current_manifest(model_settings).version
-        answers = trained.pipeline.predict(clean_table(asked, trained.schema)).tolist()
+        cleaned = clean_table(asked, trained.schema)
+        answers = trained.pipeline.predict(cleaned).tolist()
+        proba = trained.pipeline.predict_proba(cleaned)[:, 1].tolist()
         requests = json.loads(asked[trained.schema.names].to_json(orient="records"))
         flipped = [flip_every > 0 and i % flip_every == 0 for i in range(rows)]
         truths = [1 - truth if flip else truth for truth, flip in zip(asked["repaid"].tolist(), flipped, strict=True)]
@@ -51,7 +53,7 @@ def _fill(model_settings: Settings, trained: Trained) -> Fill:
         for i, (features, answer, truth) in enumerate(zip(requests, answers, truths, strict=True)):
             at = START + timedelta(seconds=i)
             predictions.append(
-                PredictionRow(f"r{i}", at, version, answer, float(answer), False, features, [], 5.0, "customer")
+                PredictionRow(f"r{i}", at, version, answer, proba[i], False, features, [], 5.0, "customer")
             )
             if only is None or answer == only:
                 labels.append(LabelRow(f"l{i}", f"r{i}", truth, at + timedelta(minutes=1), "customer"))

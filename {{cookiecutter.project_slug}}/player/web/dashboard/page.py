@@ -15,14 +15,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from player.errors import ModelError
 from player.model import store
-from player.monitoring import Report, chapters, report
+from player.monitoring import Report, report
 from player.monitoring.quality import class_names
 from player.reading.labels import known_labels
+from player.settings.sections import Monitoring
 from player.storage import queries
 from player.storage.database import within
 from player.web.components import Components
+from player.web.dashboard.history import History
 
-HISTORY, MOST_ROWS = 6, 6000  # how many windows the page looks back, and how many rows at most
+HISTORY, MOST_ROWS = 12, 6000  # how many windows the page looks back, and how many rows at most
 NEWEST = 10
 COMMONEST = 8
 GOOD_FOR = 5.0  # seconds a page is shown again instead of computed anew
@@ -64,33 +66,37 @@ class PageCache:
         """Start without a page."""
         self.lock = Lock()
         self.page: Page | None = None
+        self.history = History()
         self.until = 0.0
 
     def get(self, components: Components) -> Page:
         """Return a page at most `GOOD_FOR` seconds old; only one thread at a time computes it."""
         with self.lock:
             if self.page is None or time.monotonic() > self.until:
-                self.page = gather(components)
+                self.page = gather(components, self.history)
                 self.until = time.monotonic() + GOOD_FOR
             return self.page
 
 
-def gather(components: Components) -> Page:
+def gather(components: Components, history: History) -> Page:
     """Return the page as of now; a database or model that does not answer becomes a trouble on it, not an error."""
     settings = components.settings
     limits = settings.monitoring
     limit = max(min(HISTORY * limits.window_rows, MOST_ROWS), limits.window_rows)
-    rows, models, troubles = read_tables(components, limit)
+    rows, total, models, troubles = read_tables(components, limit)
     manifest, trouble = read_manifest(components)
     rows, strange = known_labels(rows, manifest.classes if manifest else ())
-    profile, metrics = (manifest.profile, manifest.metrics) if manifest else ({}, {})
-    found = report(rows, profile, limits, metrics)
+    found = report(rows, *judged_by(manifest, limits))
+
+    def judge(part: pd.DataFrame, version: str) -> Report:
+        return report(part, *judged_by(manifest_of(version, components) or manifest, limits))
+
     return Page(
         project=settings.project.name,
         environment=settings.environment,
         at=datetime.now(UTC),
         found=found,
-        chapters=chapters(rows, profile, limits, metrics),
+        chapters=history.update(rows, total, limits.window_rows, judge),
         tiles=make_tiles(found, components.writer.status(), manifest),
         warnings=count_warnings(rows.head(limits.window_rows)),
         models=describe_models(models, rows, manifest),
@@ -101,15 +107,31 @@ def gather(components: Components) -> Page:
     )
 
 
-def read_tables(components: Components, limit: int) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Return the newest *limit* rows, newest first, the recorded models, and what went wrong."""
+def judged_by(
+    manifest: store.Manifest | None, limits: Monitoring
+) -> tuple[dict[str, Any], Monitoring, dict[str, float]]:
+    """Return what a report compares with: profile and metrics of the model, empty ones when there is none."""
+    return (manifest.profile, limits, manifest.metrics) if manifest else ({}, limits, {})
+
+
+def manifest_of(version: str, components: Components) -> store.Manifest | None:
+    """Return what is known about the model *version*; None when it is gone."""
+    try:
+        return store.read_manifest(version, components.settings) if version else None
+    except ModelError:
+        return None
+
+
+def read_tables(components: Components, limit: int) -> tuple[pd.DataFrame, int, pd.DataFrame, list[str]]:
+    """Return the newest *limit* rows, newest first, how many there are in all, the models, and what went wrong."""
     try:
         # Not longer: a frozen database must not hold the threads that answer requests.
         rows = within(PATIENCE, queries.recent, components.engine, limit)
-        return rows, within(PATIENCE, queries.models, components.engine), []
+        total = within(PATIENCE, queries.count_predictions, components.engine)
+        return rows, total, within(PATIENCE, queries.models, components.engine), []
     except (SQLAlchemyError, OSError) as error:
         trouble = f"The database does not answer ({type(error).__name__}); what was there before cannot be shown."
-        return pd.DataFrame(columns=list(queries.COLUMNS)), pd.DataFrame(), [trouble]
+        return pd.DataFrame(columns=list(queries.COLUMNS)), 0, pd.DataFrame(), [trouble]
 
 
 def read_manifest(components: Components) -> tuple[store.Manifest | None, list[str]]:
@@ -126,8 +148,8 @@ def make_tiles(found: Report, storage: Mapping[str, Any], manifest: store.Manife
     p95 = figures.latency_ms.get("p95")
     return [
         accuracy_tile(found),
-        Tile("Expected accuracy", as_percent(figures.expected_accuracy), "by the model's own word, without labels"),
-        Tile("Points", f"{figures.points:,}", "right answers known so far; failures only the customer knows"),
+        expected_tile(found),
+        Tile("Right answers", f"{figures.points:,}", "known so far, of the predictions beside; a board counts all"),
         Tile("Predictions", f"{figures.rows:,}", f"newest rows; {figures.repaired:.0%} needed repair"),
         Tile("Labels", f"{figures.coverage:.0%}" if figures.rows else "-", label_note(found)),
         Tile("Fallback answers", f"{figures.degraded:.1%}", "not from the current model",
@@ -148,6 +170,16 @@ def accuracy_tile(found: Report) -> Tile:
         note += f"; {found.expected:.0%} when trained"
     fell = found.expected is not None and share.high < found.expected
     return Tile("Accuracy", as_percent(share.value), note, "alarm" if fell else "ok")
+
+
+def expected_tile(found: Report) -> Tile:
+    """Return the accuracy to expect without labels, and whether that can be trusted now."""
+    if found.promise is None:
+        return Tile("Expected accuracy", "-", "no answer of the model yet")
+    doubts = "; ".join(found.promise.doubts)
+    between = f"{found.promise.low:.0%} to {found.promise.high:.0%}, by the model's own word"
+    return Tile("Expected accuracy", as_percent(found.promise.value), f"{between}; {doubts}" if doubts else between,
+                "warn" if doubts and found.figures.labelled else "")  # fmt: skip
 
 
 def label_note(found: Report) -> str:
