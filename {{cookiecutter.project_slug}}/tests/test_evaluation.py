@@ -5,7 +5,15 @@ import pandas as pd
 import pytest
 from sklearn.dummy import DummyClassifier
 
-from player.evaluation import auc_alone, calibration_error, describe, describe_column, describe_numbers, measure
+from player.evaluation import (
+    auc_alone,
+    calibration_error,
+    describe,
+    describe_column,
+    describe_numbers,
+    leaking_features,
+    measure,
+)
 from player.features import Schema
 from player.repair import Feature
 
@@ -132,3 +140,11 @@ def test_a_model_that_only_knows_how_frequent_classes_are_is_calibrated() -> Non
     assert (0.7, 0.5) == (found["accuracy"], found["roc_auc"])
     assert 0.0 == pytest.approx(found["calibration_error"])
     assert 0.21 == pytest.approx(found["brier"])
+
+
+def test_a_column_that_knows_the_answer_is_named() -> None:
+    """Beside one that knows nothing and one that knows a little."""
+    labels = np.arange(400) % 2
+    table = pd.DataFrame({"noise": np.arange(400) // 2 % 7, "hint": labels * (np.arange(400) % 3), "late": 1 - labels})
+
+    assert ["late"] == leaking_features(table, labels)
