@@ -5,6 +5,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+# Before anything loads OpenMP: threads that fight for the cores make training many times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pandas as pd
 import pytest
 from flask import Flask

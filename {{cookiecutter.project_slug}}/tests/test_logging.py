@@ -1,14 +1,16 @@
 """One event is one line, whatever a value holds, and the line says which request it belongs to."""
 
 import logging
+import sys
 
 import pytest
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
+from player import logging_config
 from player.config import Settings
-from player.logging_config import one_line, setup_logging
+from player.logging_config import OneLineFormatter, QuietLog, begin, one_line, setup_logging
 
 
 @given(st.text())
@@ -64,3 +66,83 @@ def test_the_five_things_worth_logging_are_logged(client: FlaskClient, caplog: p
     assert "for 127.0.0.1" in caplog.text
     assert "loaded model" in caplog.text
     assert "database" in caplog.text
+
+
+def test_control_characters_are_shown_by_their_names_or_codes() -> None:
+    """Everything else stays as it is, up to 8,000 characters."""
+    assert "a\\tb\\nc\\rd" == one_line("a\tb\nc\rd")
+    assert "\\x00\\x08\\x0b\\x0c\\x1f ~\\x7f\\x9f\xa0\\u2028\\u2029" == one_line(
+        "\0\b\v\f\x1f ~\x7f\x9f\xa0\u2028\u2029"
+    )
+    assert 8000 == len(one_line("x" * 9000))
+
+
+def test_a_line_names_project_and_host(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the host only its own name, not that of its network."""
+    setup_logging(settings)
+    logging.getLogger("player.test").info("hello")
+    line = capsys.readouterr().out
+
+    assert settings.project.name in line
+    assert "." not in logging_config.RequestContext.host
+    assert logging_config.RequestContext.host in line
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_text_of_an_error_is_shown_where_values_may_be(shown: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere its kind and the place are all that is written."""
+    monkeypatch.setattr(OneLineFormatter, "show_values", shown)
+    value = 42
+    try:
+        raise ValueError(f"age {value}")
+    except ValueError:
+        text = OneLineFormatter().formatException(sys.exc_info())
+
+    assert "test_logging.py" in text
+    assert "ValueError" in text
+    assert shown == ("age 42" in text)
+
+
+def test_a_file_may_stand_in_a_folder_of_folders(settings: Settings) -> None:
+    """They are made; without a file there is none."""
+    setup_logging(settings)
+    assert not list((settings.home / "output").rglob("*.log"))
+
+    logging_settings = settings.logging.model_copy(update={"file": "output/a/b/player.log"})
+    setup_logging(settings.model_copy(update={"logging": logging_settings}))
+    assert (settings.home / "output" / "a" / "b" / "player.log").exists()
+
+
+def test_a_full_disk_puts_no_traceback_where_an_answer_should_be(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handler that fails is silent."""
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    setup_logging(settings)
+
+    assert not logging.raiseExceptions
+
+
+def test_a_command_logs_beside_its_result(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines go to standard error, so that the output can be piped; those of a file stay there."""
+    assert settings.environment == begin(settings.environment).environment
+    logging.getLogger("player.test").info("a line")
+    said = capsys.readouterr()
+
+    assert "" == said.out
+    assert "a line" in said.err
+
+
+def test_the_same_thing_is_said_once_a_minute(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thing is said at once."""
+    now = [1000.0]
+    monkeypatch.setattr(logging_config.time, "monotonic", lambda: now[0])
+    quiet = QuietLog(logging.getLogger("player.test"))
+    for seconds, what in ((0, "a"), (1, "a"), (1, "b"), (59, "a"), (60, "a"), (61, "a"), (61, "b")):
+        now[0] = 1000.0 + seconds
+        quiet.say(logging.WARNING, what)
+
+    assert ["a", "b", "a", "b"] == [record.getMessage() for record in caplog.records]
+    assert {"a", "b"} == set(quiet.said)

@@ -54,30 +54,41 @@ def sample(paths: list[Path], count: int, chance: random.Random) -> list[Mutant]
 def find_places(path: Path) -> list[list[Way]]:
     """Return for each place of a file the ways to change it.
 
-    What stays: types, which are no behaviour, and large numbers, because nobody minds 4097 in the place of 4096.
+    What stays: types, which are no behaviour; numbers with a name of their own, like `BINS = 10`, which are a choice
+    that a test could only repeat; and large numbers, because nobody minds 4097 in the place of 4096.
     """
     source = (PROJECT / path).read_text(encoding="utf-8")
-    types, nodes = list(find_types(source)), list(ast_nodes(get_ast(source)))
+    fixed, nodes = list(find_fixed(source)), list(ast_nodes(get_ast(source)))
     found: dict[tuple[int, int], list[Way]] = defaultdict(list)
     for operator in OPERATORS:
         spots = [(node, start) for node in nodes for start, _ in operator.mutation_positions(node)]
         for number, (node, start) in enumerate(spots):
-            if not is_large(node) and not any(first <= start < last for first, last in types):
+            if can_change(node) and not any(first <= start < last for first, last in fixed):
                 found[start].append((operator, number))
     return [found[start] for start in sorted(found)]
 
 
-def is_large(node: Any) -> bool:
-    """Tell whether *node* is a number of which one is less than a hundredth."""
-    return is_number(node) and ast.literal_eval(node.value) > 100
+def can_change(node: Any) -> bool:
+    """Tell whether *node* is neither a large number nor `except module.Error`, which Cosmic Ray makes nonsense of."""
+    if is_number(node):
+        return bool(ast.literal_eval(node.value) <= 100)
+    return node.type != "except_clause" or "." not in node.get_code()
 
 
-def find_types(source: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Yield where each annotation begins and ends: line and column."""
-    for node in ast.walk(ast.parse(source)):
-        for name in ("annotation", "returns"):
-            if each := getattr(node, name, None):
-                yield (each.lineno, each.col_offset), (each.end_lineno, each.end_col_offset)
+def find_fixed(source: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Yield where each annotation and each number with a name begins and ends: line and column."""
+    tree = ast.parse(source)
+    fixed = [getattr(node, name, None) for node in ast.walk(tree) for name in ("annotation", "returns")]
+    fixed += [node.value for node in tree.body if isinstance(node, ast.Assign) and names_numbers(node)]
+    for each in filter(None, fixed):
+        yield (each.lineno, each.col_offset), (each.end_lineno, each.end_col_offset)
+
+
+def names_numbers(node: ast.Assign) -> bool:
+    """Tell whether *node* gives a name in capitals to a number or to several."""
+    values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+    numbers = all(isinstance(value, ast.Constant) and isinstance(value.value, int | float) for value in values)
+    return numbers and all(isinstance(name, ast.Name) and name.id.isupper() for name in node.targets)
 
 
 def mutate(path: Path, operator: Any, number: int) -> Mutant | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,15 @@ from typing import Any
 import pytest
 import uvicorn
 
-from player.serving.connections import OWN_FILES, WISHED_FILES, Connection, Listening, least_needed, most_connections
+from player.serving.connections import (
+    OWN_FILES,
+    WISHED_FILES,
+    Connection,
+    Listening,
+    close_stalled,
+    least_needed,
+    most_connections,
+)
 
 
 @dataclass(eq=False)
@@ -90,3 +99,35 @@ def test_a_worker_takes_all_the_open_files_it_may_have() -> None:
 
     assert min(WISHED_FILES, before[1]) == after[0]
     assert after[0] - OWN_FILES == most
+
+
+class Beginner:
+    """A connection that owes the head of a request."""
+
+    cycle: Any = None
+    timeout_keep_alive_task: Any = None
+
+    def __init__(self) -> None:
+        """Nothing was closed yet."""
+        self.aborted = False
+        self.transport: Any = self
+
+    def abort(self) -> None:
+        """Remember it."""
+        self.aborted = True
+
+
+def test_a_connection_that_only_begins_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it owes the head of a request for longer than the limit; who was answered meanwhile begins anew."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    slow, quick, gone = Beginner(), Beginner(), Beginner()
+    seen: dict[Any, float] = {}
+    close_stalled([slow, quick, gone], seen, 5)
+    quick.timeout_keep_alive_task, gone.transport = object(), None
+    for seconds, aborted in ((5.0, False), (5.1, True)):
+        now[0] = seconds
+        close_stalled([slow, quick, gone], seen, 5)
+        assert [aborted, False, False] == [each.aborted for each in (slow, quick, gone)]
+
+    assert {slow, gone} == set(seen)

@@ -6,7 +6,7 @@ import pytest
 
 from player.config import ENVIRONMENTS, load_settings
 from player.errors import ConfigError
-from player.settings.loading import origin, read_layers
+from player.settings.loading import is_setting, origin, read_layers
 
 
 def test_a_variable_wins_over_the_files(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,3 +104,40 @@ def test_a_wrong_file_is_refused(home: Path, line: str, said: str) -> None:
 
     with pytest.raises(ConfigError, match=said):
         load_settings("testing")
+
+
+def test_variables_of_others_are_left_alone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the tests, those that are read elsewhere, and whatever does not begin with PLAYER_."""
+    for name in ("PLAYER_TEST_URL", "PLAYERS", "SERVER__PORT"):
+        monkeypatch.setenv(name, "7000")
+
+    assert ["rating"] == list(read_layers("testing")["variable"])
+
+
+def test_a_list_is_written_with_commas(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the setting is a list, and only there."""
+    monkeypatch.setenv("PLAYER_DATA__NOT_AT_REQUEST_TIME", "a,b")
+    monkeypatch.setenv("PLAYER_DATA__LABEL", "a,b")
+    data = load_settings("testing").data
+
+    assert (("a", "b"), "a,b") == (tuple(data.not_at_request_time), data.label)
+
+
+@pytest.mark.parametrize(
+    ("keys", "setting"),
+    [(["api_key"], True), (["server"], False), (["server", "port"], True), (["server", "ports"], False),
+     (["home", "port"], False), (["server", "port", "x"], False), (["api_key", "x"], False), (["nothing"], False)],
+)  # fmt: skip
+def test_a_name_leads_to_one_setting_or_to_none(keys: list[str], setting: bool) -> None:
+    """A secret stands alone, everything else in a table."""
+    assert setting == is_setting(keys)
+
+
+def test_the_highest_layer_is_where_a_value_comes_from() -> None:
+    """Also for a part of a value; what is nowhere is not set."""
+    layers = {"file": {"server": {"port": 1, "host": "a"}}, "variable": {"server": {"port": 2}, "api_key": "k"}}
+
+    assert ["PLAYER_SERVER__PORT", "file", "PLAYER_API_KEY", "not set", "PLAYER_SERVER__PORT"] == [
+        origin(name.split("."), layers)
+        for name in ("server.port", "server.host", "api_key", "signing_key", "server.port.0")
+    ]

@@ -1,0 +1,150 @@
+"""How good a model is, and what its training data looked like: numbers that can be checked by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.dummy import DummyClassifier
+
+from player.evaluation import (
+    auc_alone,
+    calibration_error,
+    describe,
+    describe_column,
+    describe_numbers,
+    leaking_features,
+    measure,
+)
+from player.features import Schema
+from player.repair import Feature
+
+
+class Says:
+    """A model that answers with the probabilities it was given."""
+
+    def __init__(self, classes: list[object], proba: list[list[float]]) -> None:
+        """Know two or more *classes* and what to say of them."""
+        self.classes_, self.proba = np.array(classes), np.array(proba)
+
+    def predict_proba(self, _: pd.DataFrame) -> np.ndarray:
+        """Say it."""
+        return self.proba
+
+
+def test_two_classes_are_measured_in_five_ways() -> None:
+    """Three of four rows are right; the second class is the one that counts."""
+    model = Says(["no", "yes"], [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.7, 0.3]])
+    found = measure(model, pd.DataFrame(index=range(4)), np.array(["no", "no", "yes", "yes"]))
+
+    assert 0.75 == found["accuracy"]
+    assert 0.75 == found["roc_auc"]  # of four pairs of a "no" and a "yes" three are in order
+    assert (0.1**2 + 0.4**2 + 0.2**2 + 0.7**2) / 4 == pytest.approx(found["brier"])
+    assert -np.log([0.9, 0.6, 0.8, 0.3]).mean() == pytest.approx(found["log_loss"])
+    assert (0.1 + 0.4 + 0.2 + 0.7) / 4 == pytest.approx(found["calibration_error"])
+
+
+def test_three_classes_are_measured_in_two_ways() -> None:
+    """What needs a positive class is left out."""
+    model = Says([1, 2, 3], [[0.5, 0.3, 0.2], [0.1, 0.8, 0.1]])
+
+    assert {"accuracy", "log_loss"} == set(measure(model, pd.DataFrame(index=range(2)), np.array([1, 3])))
+
+
+def test_rows_of_one_class_are_measured_in_two_ways() -> None:
+    """An area under the curve needs both."""
+    model = Says([0, 1], [[0.5, 0.5], [0.1, 0.9]])
+
+    assert {"accuracy", "log_loss"} == set(measure(model, pd.DataFrame(index=range(2)), np.array([1, 1])))
+
+
+def test_calibration_is_judged_bin_by_bin_and_weighted_by_rows() -> None:
+    """Three rows promise 0.25 and one of them holds, one row promises 1.0 and fails."""
+    found = calibration_error(np.array([1, 0, 0, 0]), np.array([0.25, 0.25, 0.25, 1.0]))
+
+    assert abs(1 / 3 - 0.25) * 3 / 4 + 1.0 / 4 == pytest.approx(found)
+
+
+def test_a_probability_of_one_is_in_the_highest_bin() -> None:
+    """Beside those just below it, which balance it here."""
+    assert 0.03 == pytest.approx(calibration_error(np.array([1, 1]), np.array([0.94, 1.0])))
+    assert 0.0 == pytest.approx(calibration_error(np.array([0] + [1] * 19), np.array([1.0] * 10 + [0.9] * 10)))
+
+
+def test_numbers_are_described_by_ten_equal_parts() -> None:
+    """Of 0 to 99 nine edges, a tenth between each two, and both ends."""
+    found = describe_numbers(np.arange(100.0))
+
+    assert [9.9, 19.8, 89.1] == pytest.approx([*found["edges"][:2], found["edges"][-1]])
+    assert [0.1] * 10 == pytest.approx(found["shares"])
+    assert (9, 0.0, 99.0) == (len(found["edges"]), found["low"], found["high"])
+
+
+def test_a_value_on_an_edge_belongs_above_it() -> None:
+    """Where one value is frequent, edges fall together and there are fewer bins; the lowest may be empty."""
+    assert {"edges": [5.0], "shares": [0.0, 1.0], "low": 5.0, "high": 5.0} == describe_numbers(np.full(4, 5.0))
+    assert {"edges": [0.0], "shares": [0.0, 1.0], "low": 0.0, "high": 1.0} == describe_numbers(
+        np.array([0.0] * 19 + [1])
+    )
+
+
+def test_no_value_at_all_is_one_bin() -> None:
+    """Then nothing can drift."""
+    assert {"edges": [], "shares": [1.0], "low": 0.0, "high": 0.0} == describe_numbers(np.array([]))
+
+
+def test_a_category_is_described_by_its_shares_of_what_is_there() -> None:
+    """Missing values are counted apart."""
+    found = describe_column(pd.Series(["a", "a", "a", "b", None], dtype="object"), "category")
+
+    assert {"kind": "category", "missing": pytest.approx(0.2), "shares": {"a": 0.75, "b": 0.25}} == found
+
+
+def test_a_number_is_described_by_its_bins_and_what_is_missing() -> None:
+    """A quarter has no value here."""
+    found = describe_column(pd.Series([1.0, 1.0, 1.0, np.nan]), "number")
+
+    assert ("number", 0.25, 1.0, 1.0) == (found["kind"], found["missing"], found["low"], found["high"])
+
+
+def test_the_profile_has_features_label_and_probability() -> None:
+    """Shares of the labels are keyed by their text."""
+    schema = Schema((Feature("x", "number"),), "y")
+    found = describe(pd.DataFrame({"x": [1.0, 2.0]}), schema, np.array([1, 0]), np.array([0.25, 0.75]))
+
+    assert ({"0": 0.5, "1": 0.5}, 2, ["x"]) == (found["label"], found["rows"], list(found["features"]))
+    assert (0.25, 0.75) == (found["proba"]["low"], found["proba"]["high"])
+    assert schema == Schema.from_dict(found["schema"])
+
+
+def test_a_column_that_tells_the_classes_apart_has_an_area_of_one() -> None:
+    """One that is the same everywhere has a half, and with a single class there is nothing to tell apart."""
+    labels = np.array([0, 1] * 50)
+
+    assert 1.0 == auc_alone(pd.Series(labels * 10.0), labels)
+    assert 1.0 == auc_alone(pd.Series(np.where(labels == 1, "a", "b")), labels)
+    assert 0.5 == auc_alone(pd.Series(np.zeros(100)), labels)
+    assert 0.0 == auc_alone(pd.Series(labels * 10.0), np.zeros(100))
+
+
+def test_a_number_of_each_row_alone_is_no_leak() -> None:
+    """A tree that may look at two hundredths of the rows at once cannot learn an id by heart."""
+    chance = np.random.default_rng(3)
+
+    assert 0.7 > auc_alone(pd.Series(chance.permutation(2000).astype(float)), chance.integers(0, 2, 2000))
+
+
+def test_a_model_that_only_knows_how_frequent_classes_are_is_calibrated() -> None:
+    """On the rows it was fitted on."""
+    table, labels = pd.DataFrame({"x": range(10)}), np.array([0] * 3 + [1] * 7)
+    found = measure(DummyClassifier(strategy="prior").fit(table, labels), table, labels)
+
+    assert (0.7, 0.5) == (found["accuracy"], found["roc_auc"])
+    assert 0.0 == pytest.approx(found["calibration_error"])
+    assert 0.21 == pytest.approx(found["brier"])
+
+
+def test_a_column_that_knows_the_answer_is_named() -> None:
+    """Beside one that knows nothing and one that knows a little."""
+    labels = np.arange(400) % 2
+    table = pd.DataFrame({"noise": np.arange(400) // 2 % 7, "hint": labels * (np.arange(400) % 3), "late": 1 - labels})
+
+    assert ["late"] == leaking_features(table, labels)
