@@ -77,8 +77,9 @@ def clean(raw: Mapping[str, Any], schema: Schema, written: bool = False) -> tupl
         row[feature.name], warning = repair(raw[feature.name], feature, written)
         if warning:
             warnings.append(f"{feature.name}: {warning}")
-    expected = {*row, *schema.unavailable, *schema.left_out}
-    extra = [shorten(name) for name in raw if name not in expected]
+    extra = [name for name in raw if name not in row]
+    if extra:
+        extra = [shorten(name) for name in extra if name not in schema.unavailable and name not in schema.left_out]
     if extra:
         more = f" and {len(extra) - 5} more" if len(extra) > 5 else ""
         warnings.append(f"ignored: {', '.join(extra[:5])}{more}")

@@ -21,8 +21,8 @@ ROWS_AT_ONCE = 100_000
 BYTES_AT_ONCE = 4 << 20  # of a CSV file; Arrow reads some 40 times as much ahead
 BEGINNING = 1 << 18  # bytes that show how a CSV file is written
 SEPARATORS = ",;\t|"
-WHOLE = r"^(0|-?[1-9][0-9]{0,17})$"
-PLAIN = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+WHOLE = r"^(0|-?[1-9][0-9]{0,14})$"
+PLAIN = r"^(0(\.0+)?|-?0\.0{0,3}[1-9][0-9]*|-?[1-9][0-9]{0,14}(\.[0-9]+)?)$"
 BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -51,10 +51,16 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def as_plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a *column* of text as numbers when it holds nothing else; 01 is no plain number."""
+    """Return a *column* of text as numbers when it holds nothing else, and nothing is lost by that.
+
+    Neither 01 nor 2.50 are plain numbers, nor is one of twenty digits: each may be a code that must stay as it is.
+    """
     for pattern, kind in ((WHOLE, pa.int64()), (PLAIN, pa.float64())):
         if column.null_count < len(column) and compute.all(compute.match_substring_regex(column, pattern)).as_py():
-            return column.cast(kind)
+            numbers = column.cast(kind)
+            back = compute.replace_substring_regex(column, r"\.0+$", "")
+            if compute.all(compute.equal(numbers.cast(pa.string()), back)).as_py():
+                return numbers
     return column
 
 
