@@ -59,6 +59,10 @@ def read_column(name: str, given: pd.Series, words: Iterable[str], keep: bool = 
     left out because it is constant, names the rows or numbers them.
     """
     column = with_numbers(as_arrow(given))
+    if pa.types.is_nested(column.type):
+        return Column(
+            name, Feature(name, "category"), len(column), 0, left_out=f"it holds no single values ({column.type})"
+        )
     values, places = unique(column)
     counts = np.bincount(places, minlength=len(values))
     missing_words = tuple(word.strip().lower() for word in words) or MISSING
