@@ -1,6 +1,5 @@
 """Compares production with its shadow, acceptance: the same requests, two models; answers, latency and points."""
 
-
 from player.config import load_settings
 from player.errors import DataError
 from player.model import store
