@@ -8,7 +8,8 @@ import sklearn.datasets
 
 LABELS = {
     "car/Chile": "vote", "car/Mroz": "work", "car/Salaries": "sex", "car/SLID": "sex", "car/Womenlf": "partic",
-    "COUNT/titanic": "survived", "datasets/chickwts": "feed", "datasets/infert": "case", "datasets/InsectSprays": "spray",
+    "COUNT/titanic": "survived", "datasets/chickwts": "feed", "datasets/infert": "case",
+    "datasets/InsectSprays": "spray",
     "datasets/iris": "Species", "datasets/ToothGrowth": "supp", "Ecdat/Benefits": "ui", "Ecdat/Computers": "premium",
     "Ecdat/Participation": "lfp", "ggplot2/mpg": "class", "KMsurv/channing": "gender", "lattice/barley": "site",
     "MASS/Aids2": "status", "MASS/bacteria": "y", "MASS/biopsy": "class", "MASS/birthwt": "low", "MASS/cats": "Sex",
