@@ -101,7 +101,7 @@ def inspect_table(context: click.Context, table: Path, label: str | None, drop: 
     settings = with_table(begin(context.obj), label, drop)
     found = inspect(training.read_table(table), settings.data)
     click.echo(json.dumps(found.to_dict(), indent=2)) if as_json else show(found)
-    sys.exit(0 if found.classes and len(found.classes) > 1 else 1)
+    sys.exit(0 if found.learnable else 1)
 
 
 @main.command()

@@ -35,6 +35,12 @@ class Schema:
         """The feature names, in the order of training."""
         return [feature.name for feature in self.features]
 
+    def fits(self, raw: Mapping[str, Any]) -> bool:
+        """Tell whether *raw* is a row of this table: it has half of the columns, or half of its own are known here."""
+        asked = sum(name in raw for name in self.names)
+        known = asked + sum(name in raw for name in (*self.unavailable, *self.left_out))
+        return 2 * asked >= len(self.features) or 2 * known >= len(raw)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the schema as plain JSON values."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
@@ -58,7 +64,9 @@ def read_schema(table: pd.DataFrame, data: DataSettings, columns: Sequence[Colum
     left_out = {column.name: column.left_out for column in found if column.left_out}
     if not features:
         why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
-        raise DataError(f"The training table has no feature columns beside {', '.join(unavailable)}. {why}".strip())
+        raise DataError(
+            f"The training table has no feature columns beside {', '.join(unavailable)}; {why or 'add one'}."
+        )
     return Schema(features, data.label, unavailable, left_out)
 
 
@@ -77,8 +85,9 @@ def clean(raw: Mapping[str, Any], schema: Schema, written: bool = False) -> tupl
         row[feature.name], warning = repair(raw[feature.name], feature, written)
         if warning:
             warnings.append(f"{feature.name}: {warning}")
-    expected = {*row, *schema.unavailable, *schema.left_out}
-    extra = [shorten(name) for name in raw if name not in expected]
+    extra = [name for name in raw if name not in row]
+    if extra:
+        extra = [shorten(name) for name in extra if name not in schema.unavailable and name not in schema.left_out]
     if extra:
         more = f" and {len(extra) - 5} more" if len(extra) > 5 else ""
         warnings.append(f"ignored: {', '.join(extra[:5])}{more}")

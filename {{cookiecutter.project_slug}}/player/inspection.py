@@ -26,6 +26,7 @@ class Inspection:
     classes: dict[str, int]
     deviations: Deviations
     trouble: list[str]
+    learnable: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -36,6 +37,7 @@ class Inspection:
             "classes": self.classes,
             "deviations": [one.to_dict() for one in self.deviations.sorted()],
             "trouble": self.trouble,
+            "learnable": self.learnable,
         }
 
     def to_text(self) -> Group:
@@ -80,11 +82,20 @@ def inspect(table: pd.DataFrame, data: DataSettings) -> Inspection:
             rows = [int(row) + 1 for row in labels.isna().to_numpy().nonzero()[0][:5]]
             found.add(Deviation(data.label, "no label, left out", int(labels.isna().sum()), rows))
         check_classes(labels, data.label)
+        check_columns(columns)
     except DataError as error:
         trouble.append(str(error))
-    return Inspection(
-        len(table), columns, {n: r for n, r in roles.items() if n in table.columns}, classes, found, trouble
-    )
+        learnable = False
+    else:
+        learnable = True
+    roles = {name: role for name, role in roles.items() if name in table.columns}
+    return Inspection(len(table), columns, roles, classes, found, trouble, learnable)
+
+
+def check_columns(columns: list[Column]) -> None:
+    """Raise DataError when there is no column to learn from."""
+    if all(column.left_out for column in columns):
+        raise DataError("No column is left to learn from; name those to use all the same in [data].keep.")
 
 
 def read_labels(table: pd.DataFrame, data: DataSettings) -> pd.Series:

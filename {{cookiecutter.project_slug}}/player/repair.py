@@ -15,11 +15,13 @@ Value = float | str | None
 
 MAX_TEXT = 200
 LARGEST = 1e15  # beyond this a number is a mistake in every column we know
+NUMBERS = (int, float)
 YES, NO = ("true", "yes", "y", "on"), ("false", "no", "n", "off")
 MISSING = ("nan", "null", "none")  # of models that were made before the list stood in their schema
 DECIMAL, THOUSANDS = "decimal", "thousands"  # what a comma is in a column of numbers
 AS_TEXT = "number given as text"
 ONE_GROUP = re.compile(r"[-+]?[1-9]\d{0,2}[.,]\d{3}")  # 27,600 and 27.600: is it 27600 or 27.6?
+PLAIN = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 WHOLE = re.compile(r"-?\d{1,15}\.0+")
 
 
@@ -59,6 +61,8 @@ def repair(value: Any, feature: Feature, written: bool = False) -> tuple[Value, 
 
     *written*: it comes from where everything is text, a CSV file or a query; a number as text is then no repair.
     """
+    if is_fine(value, feature):
+        return value if feature.kind == "category" else float(value), ""
     unwrapped = ""
     if isinstance(value, list) and len(value) == 1:
         value, unwrapped = value[0], "taken out of a list"
@@ -74,6 +78,13 @@ def repair(value: Any, feature: Feature, written: bool = False) -> tuple[Value, 
     else:
         clean_value, warning = to_number(value, feature, written)
     return clean_value, warning or unwrapped
+
+
+def is_fine(value: Any, feature: Feature) -> bool:
+    """Tell whether *value* is what training knows, as nearly all are: then nothing else needs to be looked at."""
+    if feature.kind == "category":
+        return type(value) is str and feature.known.get(value) == value
+    return type(value) in NUMBERS and feature.low <= value <= feature.high
 
 
 def means_missing(text: str, feature: Feature) -> bool:
@@ -141,6 +152,8 @@ def readings(text: str, comma: str = "") -> list[float]:
     >>> readings("27,600"), readings("27,600", "decimal"), readings("27.600"), readings("27.600", "decimal")
     ([27600.0, 27.6], [27.6, 27600.0], [27.6], [27600.0, 27.6])
     """
+    if comma != DECIMAL and PLAIN.fullmatch(text):
+        return [float(text)]
     text = text[:MAX_TEXT].strip().lower()
     if text in YES or text in NO:
         return [float(text in YES)]
@@ -171,8 +184,8 @@ def to_category(value: Any, feature: Feature) -> tuple[str | None, str]:
 def as_text(value: Any) -> str:
     """Return a category as text; 3.0 and 3 are the same category, as they are in JSON."""
     if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST:
-        return str(int(value))
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST:
+        return f"{value:.0f}"
+    if isinstance(value, int) and value.bit_length() > 1000:
         return "a very large number"  # turning 5,000 digits into text is an error in Python
     if isinstance(value, str) and WHOLE.fullmatch(value):
         return value.partition(".")[0]

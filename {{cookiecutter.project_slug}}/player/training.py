@@ -147,7 +147,7 @@ def read_labels(table: pd.DataFrame, data: DataSettings) -> pd.Series:
     Raises DataError when it is missing or holds fewer than two usable classes.
     """
     if data.label not in table.columns:
-        found = ", ".join(map(str, table.columns[:8]))
+        found = ", ".join(map(repr, map(str, table.columns[:8])))
         raise DataError(f"The training table has no column {data.label!r} (found {found} …); set [data].label.")
     labels = read_label_column(table[data.label], data.label)
     check_classes(labels, data.label)

@@ -21,10 +21,9 @@ def monitor(context: click.Context, as_json: bool, check: bool) -> None:
     from player.model import store
     from player.monitoring import report
     from player.storage import queries
-    from player.storage.tables import create_engine_for
 
     settings = begin(context.obj)
-    rows = queries.recent(create_engine_for(settings), LOOKED_BACK * settings.monitoring.window_rows)
+    rows = queries.read_recent(settings, LOOKED_BACK * settings.monitoring.window_rows)
     manifest = store.current_manifest(settings)
     result = report(rows, manifest.profile, settings.monitoring, manifest.metrics)
     click.echo(json.dumps(result.to_dict(), indent=2) if as_json else result.to_text())
@@ -47,13 +46,12 @@ def skew(context: click.Context, file: Path, name: str | None, limit: int, as_js
     from player.monitoring.skew import find_skew
     from player.reading.files import read_table
     from player.storage import queries
-    from player.storage.tables import create_engine_for
 
     settings = begin(context.obj)
     predictor = Predictor(settings)
     predictor.reload()
-    served = queries.recent(create_engine_for(settings), limit)
-    found = find_skew(read_table(file), name or settings.data.id, served, predictor)
+    table = read_table(file)
+    found = find_skew(table, name or settings.data.id, queries.read_recent(settings, limit), predictor)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2))
     else:

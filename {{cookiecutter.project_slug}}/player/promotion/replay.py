@@ -15,7 +15,6 @@ from player.model.answering import Answer, Link
 from player.model.champion_challenger import compare
 from player.reading.labels import known_labels, same_label
 from player.storage import queries
-from player.storage.tables import create_engine_for
 
 TIMED = 200  # requests asked one by one, to time an answer
 
@@ -63,12 +62,12 @@ def replay(against: str, settings: Settings, limit: int) -> Replay:
     """
     version, there = choose_model(against, settings)
     link = Link(store.load(version, there), settings.model.time_budget_seconds)
-    engine = create_engine_for(settings)
-    rows = queries.recent(engine, limit)
-    engine.dispose()
-    rows = rows[rows["features"].map(lambda features: isinstance(features, dict)).astype(bool)]
+    rows = queries.read_recent(settings, limit)
+    rows = rows[rows["features"].map(lambda raw: isinstance(raw, dict) and link.model.schema.fits(raw)).astype(bool)]
     if rows.empty:
-        raise DataError(f"The {settings.environment} database holds no requests to replay.")
+        raise DataError(
+            f"The {settings.environment} database holds no requests to replay that model {version} could take."
+        )
     rows, _ = known_labels(rows, link.model.manifest.classes)
     requests = rows["features"].tolist()
     return compare_answers(rows, link.answer(requests), version, time_answers(link, requests[:TIMED]))

@@ -1,15 +1,12 @@
 """Compares production with its shadow, acceptance: the same requests, two models; answers, latency and points."""
 
-import pandas as pd
-
-from player.config import Settings, load_settings
+from player.config import load_settings
 from player.errors import DataError
 from player.model import store
 from player.model.answering import Answer
 from player.promotion.replay import Replay, compare_answers
 from player.reading.labels import known_labels
 from player.storage import queries
-from player.storage.tables import create_engine_for
 
 ANSWER = ("pred", "proba", "model", "degraded", "warnings")
 
@@ -20,7 +17,7 @@ def compare_with_shadow(limit: int) -> Replay:
     Points are counted with production's labels. Raises DataError when acceptance has none of these requests.
     """
     production = load_settings("production")
-    here, there = read_rows(production, limit), read_rows(load_settings("acceptance"), limit)
+    here, there = (queries.read_recent(each, limit) for each in (production, load_settings("acceptance")))
     here, _ = known_labels(here, store.current_manifest(production).classes)
     both = here.merge(there, on="request_id", suffixes=("", "_shadow"))
     if both.empty:
@@ -30,12 +27,3 @@ def compare_with_shadow(limit: int) -> Replay:
     version = str(models[0]) if len(models) == 1 else f"{len(models)} models"
     took = both["latency_ms_shadow"][both["latency_ms_shadow"] > 0].tolist()  # rows that were filled in took no time
     return compare_answers(both, answers, version, took)
-
-
-def read_rows(settings: Settings, limit: int) -> pd.DataFrame:
-    """Return the newest rows of an environment's database."""
-    engine = create_engine_for(settings)
-    try:
-        return queries.recent(engine, limit)
-    finally:
-        engine.dispose()

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from player.config import DataSettings
-from player.reading.cells import as_arrow, is_number, is_text, unique
+from player.reading.cells import as_arrow, as_numbers, is_number, is_text, unique
 from player.repair import DECIMAL, LARGEST, MISSING, NO, THOUSANDS, YES, Feature, as_text, readings, shorten
 
 MOSTLY = 0.95  # of the cells that are there; a column with so many numbers is one, and the rest is missing
@@ -58,7 +58,11 @@ def read_column(name: str, given: pd.Series, words: Iterable[str], keep: bool = 
     In a column of texts such a word is a category like any other: NA may be Namibia. With *keep* a column is not
     left out because it is constant, names the rows or numbers them.
     """
-    column = as_arrow(given)
+    column = with_numbers(as_arrow(given))
+    if pa.types.is_nested(column.type):
+        return Column(
+            name, Feature(name, "category"), len(column), 0, left_out=f"it holds no single values ({column.type})"
+        )
     values, places = unique(column)
     counts = np.bincount(places, minlength=len(values))
     missing_words = tuple(word.strip().lower() for word in words) or MISSING
@@ -68,6 +72,15 @@ def read_column(name: str, given: pd.Series, words: Iterable[str], keep: bool = 
         found = read_texts(name, [None if v is None else as_text(v) for v in values], counts, places, missing_words)
     reason = "" if keep or len(column) < FEWEST_ROWS else nothing_to_learn(found)
     return Column(**{**vars(found), "left_out": reason})
+
+
+def with_numbers(column: pa.Array) -> pa.Array:
+    """Return a *column* of texts that are all plain numbers as these numbers, any other one as it is."""
+    if not is_text(column) or column.null_count == len(column):
+        return column
+    numbers = as_numbers(column, written=True)
+    plain = np.count_nonzero(np.abs(numbers) <= LARGEST) == len(column) - column.null_count
+    return pa.array(numbers, from_pandas=True) if plain else column
 
 
 def read_numbers(name: str, values: Sequence[Any], counts: np.ndarray, words: tuple[str, ...]) -> Column:

@@ -21,8 +21,8 @@ ROWS_AT_ONCE = 100_000
 BYTES_AT_ONCE = 4 << 20  # of a CSV file; Arrow reads some 40 times as much ahead
 BEGINNING = 1 << 18  # bytes that show how a CSV file is written
 SEPARATORS = ",;\t|"
-WHOLE = r"^(0|-?[1-9][0-9]{0,17})$"
-PLAIN = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+WHOLE = r"^(0|-?[1-9][0-9]{0,14})$"
+PLAIN = r"^(0(\.0+)?|-?0\.0{0,3}[1-9][0-9]*|-?[1-9][0-9]{0,14}(\.[0-9]+)?)$"
 BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -44,24 +44,31 @@ def read_table(path: Path) -> pd.DataFrame:
     table = pa.Table.from_batches(list(read_batches(path)))
     if not table.num_rows:
         raise DataError(f"{path} has no rows.")
-    if path.suffix == ".csv":
+    if is_csv(path):
         table = pa.table({name: as_plain(table[name]) for name in table.column_names})
     frame: pd.DataFrame = table.to_pandas()
     return frame
 
 
 def as_plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a *column* of text as numbers when it holds nothing else; 01 is no plain number."""
+    """Return a *column* of text as numbers when it holds nothing else, and nothing is lost by that.
+
+    Neither 01 nor 2.50 are plain numbers, nor is one of twenty digits: each may be a code that must stay as it is.
+    """
     for pattern, kind in ((WHOLE, pa.int64()), (PLAIN, pa.float64())):
         if column.null_count < len(column) and compute.all(compute.match_substring_regex(column, pattern)).as_py():
-            return column.cast(kind)
+            numbers = column.cast(kind)
+            back = compute.replace_substring_regex(column, r"\.0+$", "")
+            if compute.all(compute.equal(numbers.cast(pa.string()), back)).as_py():
+                return numbers
     return column
 
 
 def read_batches(source: Path) -> Iterator[pa.RecordBatch]:
     """Yield an empty batch, which shows the columns, then the rows of *source*; raises DataError for no table."""
+    check_name(source)
     try:
-        schema, batches = open_csv(source) if source.suffix == ".csv" else open_parquet(source)
+        schema, batches = open_csv(source) if is_csv(source) else open_parquet(source)
         names = [name if name.strip() else f"Unnamed: {place}" for place, name in enumerate(schema.names)]
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
@@ -72,8 +79,37 @@ def read_batches(source: Path) -> Iterator[pa.RecordBatch]:
             yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
     except FileNotFoundError:
         raise DataError(f"{source} does not exist.") from None
+    except PermissionError:
+        raise DataError(f"{source} may not be read; who owns it must allow that.") from None
     except (pa.ArrowException, OSError, UnicodeError) as error:
-        raise DataError(f"{source} cannot be read as a table: {str(error).splitlines()[0]}") from None
+        raise DataError(f"{source} cannot be read as a table: {explain(error)}") from None
+
+
+def check_name(source: Path) -> None:
+    """Raise DataError when *source* is a folder, or its name does not say which kind of table it is."""
+    if source.is_dir():
+        raise DataError(f"{source} is a folder; name one of the files in it.")
+    if source.suffix.lower() not in SUFFIXES:
+        raise DataError(
+            f"{source} must be a file that ends in .csv or .parquet; a spreadsheet saves one as 'CSV UTF-8'."
+        )
+
+
+def is_csv(source: Path) -> bool:
+    """Tell whether *source* is named as a CSV file; else it is a Parquet file."""
+    return source.suffix.lower() == ".csv"
+
+
+def explain(error: Exception) -> str:
+    """Return what Arrow's *error* says to a person, and what can be done."""
+    said = str(error).splitlines()[0]
+    if "Empty CSV" in said:
+        return "it is empty"
+    if "UTF8" in said:
+        return f"{said}; save it again as UTF-8, in a spreadsheet as 'CSV UTF-8'"
+    if "Expected" in said and "columns" in said:
+        return f"{said}; a separator, a quote or a decimal comma in this row is not as in the first ones"
+    return said
 
 
 def open_csv(source: Path) -> tuple[pa.Schema, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from player.errors import DataError
 from player.reading.cells import as_arrow, unique
@@ -70,7 +71,12 @@ def read_label_column(given: pd.Series, name: str) -> pd.Series:
     Labels are taken as they are written: whole numbers become numbers, true and false truth values, all else stays
     text: `01` is not 1, and `None` and `NA` are words like others.
     """
-    values, places = unique(as_arrow(given))
+    column = as_arrow(given)
+    if pa.types.is_nested(column.type):
+        raise DataError(
+            f"The label column {name!r} holds no single values ({column.type}); a label is one word or number."
+        )
+    values, places = unique(column)
     texts = [None if value is None or not as_text(value).strip() else as_text(value) for value in values]
     written = {text for text in texts if text is not None}
     if any(ANY_NUMBER.fullmatch(text) for text in written) and all(is_number(text) for text in written):

@@ -60,4 +60,5 @@ def read_days(texts: pd.Series) -> tuple[pd.Series, str]:
     year = parts[2].where(parts[2].str.len() == 4, "20" + parts[2])
     clock = parts[3].fillna("00:00")
     written = year + "-" + month.str.zfill(2) + "-" + day.str.zfill(2) + " " + clock
-    return pd.to_datetime(written, format="ISO8601", errors="coerce", utc=True), ""
+    times = pd.to_datetime(written, format="ISO8601", errors="coerce", utc=True)
+    return (times, "") if enough(times, texts) else (none, f"days such as {texts.dropna().iloc[0]} do not exist")

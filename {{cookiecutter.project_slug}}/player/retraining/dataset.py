@@ -54,13 +54,21 @@ class Past:
     refused: dict[str, str]  # column -> why it may not be learned from
 
 
-def read_past(settings: Settings, requests: Sequence[dict[str, Any]]) -> Past:
-    """Return the training table without the columns that *requests* (features as received) show to be leaks."""
+def read_past(settings: Settings, requests: Sequence[dict[str, Any]], champion: Schema) -> Past:
+    """Return the training table without the columns that *requests* (features as received) show to be leaks.
+
+    Raises DataError when it is another table than that of the *champion*.
+    """
     table = training.in_time_order(training.read_table(settings.path(settings.data.train)), settings.data)
     labels = training.read_labels(table, settings.data)
     table, truth = table[labels.notna()], training.as_classes(labels[labels.notna()])
     refused = find_leaks(table, truth, requests, settings.data)
     schema = read_schema(table.drop(columns=list(refused)), settings.data)
+    if not set(schema.names) & set(champion.names):
+        raise DataError(
+            f"{settings.data.train} is another table than the one the model learned from, with none of its columns "
+            f"({', '.join(champion.names[:5])}); name that one and its label in [data]."
+        )
     return Past(table[schema.names], truth, schema, refused)
 
 
@@ -84,6 +92,15 @@ def usable(rows: pd.DataFrame, classes: Sequence[Any]) -> pd.DataFrame:
     """Return the labelled *rows* whose label is one of *classes*, with the label as it stands there."""
     labels = Labels(training.plain(name) for name in classes).read_all(rows["label"])
     return rows.assign(label=labels)[labels.notna()].reset_index(drop=True)
+
+
+def of_this_table(rows: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, str]:
+    """Return the collected *rows* of the table that *schema* describes, and a sentence about those of another one."""
+    own = rows["features"].map(schema.fits).astype(bool)
+    if own.all():
+        return rows, ""
+    sentence = f"{(~own).sum():,} of {len(rows):,} labelled rows are of another table than the model's; left out."
+    return rows[own].reset_index(drop=True), sentence
 
 
 def unseen(past: Past, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:

@@ -17,7 +17,16 @@ from player.features import Schema, clean, to_table
 from player.model import store
 from player.reading.labels import same_label
 from player.retraining.choosing import FEWEST_TO_JUDGE, Contest, Lessons, hold, look_sizes
-from player.retraining.dataset import Past, lessons, read_labelled, read_past, read_senders, unseen, usable
+from player.retraining.dataset import (
+    Past,
+    lessons,
+    of_this_table,
+    read_labelled,
+    read_past,
+    read_senders,
+    unseen,
+    usable,
+)
 from player.retraining.label_quality import never_labelled, odd_senders
 from player.retraining.recipes import Recipe, recipes
 from player.retraining.report import BUSY, KEPT, NEW_MODEL, NOT_NEEDED, Outcome, write_page
@@ -52,7 +61,8 @@ def retrain_alone(settings: Settings, if_drifted: bool, activate: bool) -> Outco
     """Do the work of `retrain`; nobody else does it at this moment."""
     manifest = store.current_manifest(settings)
     rows, recent, senders = read_database(settings)
-    rows = usable(rows, manifest.classes)
+    schema = Schema.from_dict(manifest.schema)
+    rows, foreign = of_this_table(usable(rows, manifest.classes), schema)
     fresh = count_fresh(rows, manifest)
     reason = reason_to_retrain(rows, fresh, manifest, settings.monitoring)
     found = Outcome(NOT_NEEDED, "", champion=manifest.version, collected=len(rows), fresh=fresh, reason=reason)
@@ -61,10 +71,10 @@ def retrain_alone(settings: Settings, if_drifted: bool, activate: bool) -> Outco
 
     silent = never_labelled(recent)
     rows, warnings = without_odd_senders(rows, senders, fresh, settings)
-    past = read_past(settings, rows["features"].tolist())
-    rows, repeated = unseen(past, rows)
+    past = read_past(settings, rows["features"].tolist(), schema)
+    rows, repeated = unseen(past, usable(rows, np.unique(past.truth).tolist()))
     fresh = count_fresh(rows, manifest)
-    warnings += [*describe_doubts(past, silent), *filter(None, [repeated])]
+    warnings += [*describe_doubts(past, silent), *filter(None, [foreign, repeated])]
     for warning in warnings:
         log.warning("%s", warning)
     found = replace(found, history=len(past.truth), collected=len(rows), fresh=fresh, warnings=warnings)

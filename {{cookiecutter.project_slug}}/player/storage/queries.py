@@ -7,8 +7,11 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Engine, Select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 
-from player.storage.tables import TRUTH, Label, ModelRecord, Prediction
+from player.config import Settings
+from player.errors import StorageError
+from player.storage.tables import TRUTH, Label, ModelRecord, Prediction, create_engine_for
 
 COLUMNS = (
     "request_id", "received_at", "model", "pred", "proba", "degraded", "features", "warnings", "latency_ms",
@@ -29,6 +32,20 @@ def recent(engine: Engine, limit: int, since: datetime | None = None) -> pd.Data
         newest = newest.where(Prediction.received_at >= since)
     rows = newest.subquery()
     return fetch(engine, with_label(rows, outer=True).order_by(rows.c.received_at.desc(), rows.c.request_id))
+
+
+def read_recent(settings: Settings, limit: int) -> pd.DataFrame:
+    """Return the newest rows of the database of *settings*, as `recent` does; raises StorageError."""
+    engine = create_engine_for(settings)
+    try:
+        return recent(engine, limit)
+    except SQLAlchemyError as error:
+        raise StorageError(
+            f"The {settings.environment} database cannot be read ({type(error).__name__}); where there is none yet, "
+            "`player serve` makes it; `player doctor` says more."
+        ) from None
+    finally:
+        engine.dispose()
 
 
 def labelled(engine: Engine, since: datetime | None = None) -> pd.DataFrame:

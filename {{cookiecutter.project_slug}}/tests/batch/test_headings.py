@@ -1,34 +1,53 @@
-"""A file whose columns are called a little differently is named before it is scored."""
+"""A file whose headings are not the model's gets no column of equal answers."""
 
+import logging
 from pathlib import Path
 
 import pytest
+from conftest import PROJECT
 
 from player.batch.headings import check_headings, nearest
 from player.errors import DataError
+from player.reading.files import read_batches
 
+WANTED = ["age", "income", "country"]
 SOURCE = Path("in.csv")
 
 
-def test_another_spelling_is_named_with_the_right_one() -> None:
-    """Nothing is scored: all rows would lack a value that is there."""
-    with pytest.raises(DataError, match=r"in\.csv lacks 2 of the model's columns; rename 'Age' to 'age', or leave"):
-        check_headings(SOURCE, ["Age", "home"], ["age", "income", "home"])
+def test_headings_in_capitals_are_refused_with_the_names_to_change() -> None:
+    """All rows would have the same answer, with exit code 0 and a summary like that of a perfect file."""
+    upper = PROJECT / "tests" / "cases" / "upper-headings.csv"
+
+    with pytest.raises(DataError, match="lacks 3 of the model's columns; rename 'AGE' to 'age', 'INCOME' to 'income'"):
+        check_headings(upper, next(read_batches(upper)).schema.names, WANTED)
 
 
-def test_a_file_of_another_kind_is_refused() -> None:
-    """Every row would get the same answer."""
-    with pytest.raises(DataError, match=r"has none of the model's columns \(age, home\); its own are x, y\."):
-        check_headings(SOURCE, ["x", "y"], ["age", "home"])
+def test_a_file_with_none_of_the_columns_is_refused() -> None:
+    """Both lists of names are shown."""
+    with pytest.raises(DataError, match=r"none of the model's columns \(age, income, country\); its own are x, y"):
+        check_headings(SOURCE, ["x", "y"], WANTED)
 
 
-def test_a_column_that_is_not_there_is_missing_in_every_row(caplog: pytest.LogCaptureFixture) -> None:
-    """One line says so; a file with all columns needs none, whatever else it has."""
-    check_headings(SOURCE, ["age", "home", "ages"], ["age", "home"])
-    assert not caplog.messages
+def test_an_absent_column_is_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """It is not said for each row alone."""
+    with caplog.at_level(logging.WARNING):
+        check_headings(SOURCE, ["age", "income", "id"], WANTED)
 
-    check_headings(SOURCE, ["age"], ["age", "home"])
-    assert ["in.csv has no column home: taken as missing in every row"] == caplog.messages
+    assert ["in.csv has no column country: taken as missing in every row"] == [one.message for one in caplog.records]
+
+
+def test_the_same_headings_are_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    """Columns beside them are nobody's business here."""
+    check_headings(SOURCE, [*WANTED, "id"], WANTED)
+
+    assert [] == caplog.records
+
+
+@pytest.mark.parametrize(("name", "other", "found"), [("age", "Age ", True), ("loan_amount", "loan-amount", True),
+                                                      ("income", "incone", False), ("age", "wage", False)])  # fmt: skip
+def test_only_another_spelling_is_near(name: str, other: str, found: bool) -> None:
+    """A short name one letter off may be another column."""
+    assert (other if found else "") == nearest(name, [other])
 
 
 def test_a_heading_that_is_a_feature_itself_is_no_misspelling() -> None:
@@ -45,6 +64,6 @@ def test_a_heading_that_is_a_feature_itself_is_no_misspelling() -> None:
         ("age", [], ""),
     ],
 )
-def test_the_nearest_spelling_is_found(name: str, others: list[str], found: str) -> None:
+def test_the_nearest_of_several_is_found(name: str, others: list[str], found: str) -> None:
     """The same letters and digits first, then those that nearly are."""
     assert found == nearest(name, others)

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import PROJECT
 
-from customer import oddities, rounds
+from customer import oddities, rounds, table
 from customer.errors import CustomerError
 from customer.rounds import Round, draw_cases, from_csv, standard_game, the_world
 
@@ -147,3 +148,30 @@ def test_labels_come_late() -> None:
 
     assert [rounds.LABEL_DELAY] * 6 == delays
     assert rounds.LABEL_DELAY > 0
+
+
+def test_no_row_comes_twice_while_there_are_others(csv: Path) -> None:
+    """Each round has rows of its own; where the table is too small for that, the remark says so."""
+    game = standard_game(from_csv(csv, "kind"), requests=4)
+    calm = [part for part in game if part.name in ("as trained", "rush hour")]
+    codes = [case.features["code"] for part in calm for case in draw_cases(part, 3)]
+
+    assert len(set(codes)) == len(codes)
+    rows = game[0].population.rows
+    assert rows is not None
+    assert "more than once" not in table.remark(rows, 4, 4)
+    assert "more than once" in table.remark(rows, 40, 4)
+    assert "in-sample" in table.remark(rows, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [("labels-01-02", ("01", "02")), ("none-is-a-class", ("None", "paid")), ("bool-label-with-gap", (False, True))],
+)
+def test_cells_are_sent_as_they_are_written(name: str, labels: tuple[object, ...]) -> None:
+    """`01`, `None` and `NA` stay what they are, true and false are truth values."""
+    population = from_csv(PROJECT / "tests" / "cases" / f"{name}.csv", "repaid")
+    assert population.rows is not None
+
+    assert labels == population.labels
+    assert "NA" in set(population.rows["country"])

@@ -20,7 +20,7 @@ from player.features import clean_table
 from player.model import store
 from player.model.champion_challenger import compare
 from player.retraining import report, retrain, schedule
-from player.retraining.dataset import find_leaks
+from player.retraining.dataset import Past, find_leaks, of_this_table, unseen, usable
 from player.retraining.label_quality import never_labelled, odd_senders
 from player.retraining.recipes import Recipe, boosted_trees, recipes
 from player.retraining.report import BUSY, KEPT, NEW_MODEL, Outcome
@@ -297,3 +297,51 @@ def test_the_scheduler_starts_a_retraining_of_the_environment() -> None:
 
     assert ["--environment", "testing", "retrain", "--if-drifted"] == command[-4:]
     assert (1, 90) == (job.max_instances, job.trigger.interval.total_seconds())
+
+
+def test_rows_of_another_table_are_left_out_with_a_count(trained: Trained) -> None:
+    """They are told apart by the schema of the model; a row with few or with further columns is still one of it."""
+    own = dict.fromkeys(trained.schema.names, 1)
+    rows = pd.DataFrame(
+        {"features": [own, {"age": 3}, {**own, "more": 1}, {"height": 3, "width": 4, "age": 1}, {"x": 1}]}
+    )
+
+    kept, sentence = of_this_table(rows, trained.schema)
+
+    assert 3 == len(kept)
+    assert "2 of 5 labelled rows are of another table than the model's; left out." == sentence
+    assert "" == of_this_table(rows.head(3), trained.schema)[1]
+
+
+def test_a_foreign_label_forces_no_replacement(trained: Trained) -> None:
+    """One "yes" among 0 and 1 is no usable row, and every other row keeps the class it is."""
+    rows = pd.DataFrame({"label": pd.Series([1, "yes", 0, "1.0", True], dtype="object"), "place": range(5)})
+
+    kept = usable(rows, trained.classes)
+
+    assert ([1, 0, 1, 1], [0, 2, 3, 4]) == (kept["label"].tolist(), kept["place"].tolist())
+
+
+def test_after_training_on_another_table_one_sentence_says_so(model_settings: Settings, fill: Fill, home: Path) -> None:
+    """`[data].train` names a table with none of the model's columns: nothing is learned, the model stays."""
+    fill(300)
+    before = store.pointer(model_settings)
+    rows = "".join(f"{i % 7},{i % 2}\n" for i in range(100))
+    (home / "data" / "train_data.csv").write_text(f"height,repaid\n{rows}", encoding="utf-8")
+
+    result = run("retrain")
+
+    assert (1, before) == (result.exit_code, store.pointer(model_settings))
+    assert result.stderr.splitlines()[-1].startswith("Error: ")
+
+
+def test_a_row_that_came_before_does_not_judge(settings: Settings, trained: Trained, table: pd.DataFrame) -> None:
+    """A row of the training table, or one that was asked twice, is known by heart; each counts once."""
+    past = Past(table[trained.schema.names], as_classes(table["repaid"]), trained.schema, {})
+    rows = read_table(PROJECT / "data" / "train_data.csv").iloc[1990:2010][trained.schema.names]
+    asked = json.loads(pd.concat([rows, rows.tail(3)]).to_json(orient="records"))
+
+    kept, sentence = unseen(past, pd.DataFrame({"features": asked}))
+
+    assert asked[10:20] == kept["features"].tolist()
+    assert sentence.startswith("13 of 23 labelled rows came before")

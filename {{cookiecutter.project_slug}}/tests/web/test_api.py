@@ -231,3 +231,16 @@ def test_every_answer_carries_the_security_headers(client: FlaskClient) -> None:
         assert "unsafe" not in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["X-Frame-Options"] == "DENY"
+
+
+def test_a_foreign_label_is_kept_named_and_counted_nowhere(client: FlaskClient, app: Flask) -> None:
+    """A "yes" for classes 0 and 1 is no truth; the right label after it is, and others are not touched."""
+    for name in ("a", "b"):
+        ask(client, APPLICANT, request_id=name)
+    sent = [("a", "yes"), ("b", "1.0"), ("a", True)]
+
+    given = [client.post("/feedback", json={"request_id": name, "label": label}).get_json() for name, label in sent]
+
+    rows = stored(app).set_index("request_id")["label"]
+    assert ["unknown class", "stored", "stored"] == [one["status"] for one in given]
+    assert (1, 1) == (rows["a"], rows["b"])
