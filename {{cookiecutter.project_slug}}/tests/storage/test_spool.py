@@ -173,7 +173,7 @@ def test_a_large_file_that_was_cut_is_refused(large: Path, monkeypatch: pytest.M
 
 def test_where_users_depend_on_it_the_folder_must_be_there(path: Path) -> None:
     """A missing folder may be a disk that was not mounted."""
-    with pytest.raises(StorageError, match="output does not exist"):
+    with pytest.raises(StorageError, match="output is not there: make it, or mount its disk"):
         Spool(path, lenient=False).open()
 
 
