@@ -20,8 +20,7 @@ log = logging.getLogger(__name__)
 @click.pass_context
 def serve(context: click.Context, host: str | None, port: int | None, debug: bool | None) -> None:
     """Answer requests until stopped with Ctrl-C; refuses to start when the environment is not safe."""
-    from player.serving import service
-    from player.storage import migrations
+    from player.serving import checks, service
 
     for name, value in (("HOST", host), ("PORT", port), ("DEBUG", debug)):
         if value is not None:  # as a variable, so that the worker processes see it too
@@ -29,17 +28,8 @@ def serve(context: click.Context, host: str | None, port: int | None, debug: boo
     settings = begin(context.obj)
     refuse_unsafe(settings)
     settings = put_signing_key_away(settings)
-    if settings.strict:  # where users are, nothing is made or changed on the way
-        from player.model import cage, store
-
-        store.check_current(settings)
-        migrations.check(settings)
-        if lacks := cage.missing():
-            log.warning("this system has no whole cage: a model that is tried could reach %s", ", ".join(lacks))
-    else:
-        migrations.upgrade(settings)
-    click.echo(f"Serving on http://{settings.server.host}:{settings.server.port}{settings.contract.predict} "
-               f"(dashboard: /dashboard). Stop with Ctrl-C.")  # fmt: skip
+    if os.environ.get("WERKZEUG_RUN_MAIN") != "true":  # Flask's reloader runs this command again, as its child
+        checks.before_serving(settings)
     service.serve(settings)
 
 

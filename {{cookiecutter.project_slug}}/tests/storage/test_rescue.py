@@ -90,7 +90,8 @@ def foreign(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "fewest"), [(hole, ROWS - 10), (cut, 10), (no_head, ROWS), (no_state, ROWS), (empty, 0), (text, 0), (foreign, 0)]
+    ("damage", "fewest"),
+    [(hole, ROWS - 10), (cut, 10), (no_head, ROWS), (no_state, ROWS), (empty, 0), (text, 0), (foreign, 0)],
 )
 def test_what_can_be_read_goes_on(
     settings: Settings, path: Path, damage: Callable[[Path], None], fewest: int, caplog: pytest.LogCaptureFixture
