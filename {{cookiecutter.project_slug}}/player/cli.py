@@ -1,50 +1,61 @@
 """The commands: `player --help` lists them, `player COMMAND --help` teaches one."""
 
 import json
+import os
+import sqlite3
 import sys
-from collections.abc import Callable
-from functools import wraps
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
 
 from player.batch.commands import batch
-from player.config import ENVIRONMENTS, Settings
+from player.config import ENVIRONMENTS, Settings, load_settings
 from player.errors import PlayerError
 from player.inspection import Inspection, inspect
 from player.logging_config import begin
 from player.monitoring.commands import monitor, skew
 from player.promotion.commands import dtap, fill, promote, promotions, replay, revoke, rollback, shadow, who
 from player.promotion.key_commands import keys
+from player.remedies import of_database, of_system
 from player.retraining.commands import retrain, schedule
 from player.serving.commands import serve
 from player.settings.commands import config, doctor
 from player.storage.commands import db, erase
+from player.storage.database import hide_password
 from player.web.joining import join
 
 
-def told_in_one_line(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn an error a person can mend into one line and an exit code."""
+class OneLineGroup(click.Group):
+    """A group whose commands, and the choice of the environment, report what a person can mend in one line."""
 
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error becomes one line and an exit code."""
         try:
-            return command(*args, **kwargs)
+            return super().invoke(ctx)
         except PlayerError as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(error.exit_code)
+        except BrokenPipeError:  # whoever read what we print has seen enough
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - until the end
+            sys.exit(0)
+        except (OSError, SQLAlchemyError, sqlite3.Error) as error:
+            click.echo(f"Error: {meaning(error, ctx.obj)}.", err=True)
+            sys.exit(PlayerError.exit_code)
 
-    return wrapped
 
-
-class OneLineGroup(click.Group):
-    """A group whose commands, and the choice of the environment, report errors in one line."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        return told_in_one_line(super().invoke)(ctx)
+def meaning(error: Exception, environment: str | None) -> str:
+    """Return in one sentence what a disk or a database did not do, and what to do about it."""
+    if isinstance(error, OSError):
+        return f"{error.filename or 'The system'}: {of_system(error)}" if error.strerror else str(error)
+    said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    with suppress(PlayerError):
+        said = hide_password(said, load_settings(environment))
+    remedy = of_database(error)
+    return f"The database did not do what was asked: {said}{remedy and f' ({remedy})'}"
 
 
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})

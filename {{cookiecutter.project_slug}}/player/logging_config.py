@@ -3,6 +3,7 @@
 import contextvars
 import logging
 import logging.config
+import os
 import socket
 import sys
 import threading
@@ -86,8 +87,13 @@ def setup_logging(settings: Settings) -> None:
 
 
 def begin(environment: str | None) -> Settings:
-    """Return the settings of *environment* for a command; log lines go to standard error, beside the result."""
+    """Return the settings of *environment* for a command; log lines go to standard error, beside the result.
+
+    Where users are, what the command writes from here on is for its own user alone.
+    """
     settings = load_settings(environment)
+    if settings.strict:
+        os.umask(0o077)
     setup_logging(settings)
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
