@@ -22,8 +22,8 @@ from player.promotion.commands import dtap, fill, promote, promotions, replay, r
 from player.promotion.key_commands import keys
 from player.remedies import of_database, of_system
 from player.retraining.commands import retrain, schedule
-from player.serving.commands import serve
-from player.settings.commands import config, doctor
+from player.serving.commands import doctor, serve
+from player.settings.commands import config
 from player.storage.commands import db, erase
 from player.storage.database import hide_password
 from player.web.joining import join

@@ -10,6 +10,7 @@ PlayerError                  something a person can mend; shown as one line, nev
 │   └── ModelFailed          the model was asked and gave no usable answer
 ├── StorageError             the database cannot be read or prepared
 │   ├── DatabaseAway         the database cannot be reached now; what can wait for it, waits
+│   ├── TablesOutdated       the database is there, its tables are not those of this code
 │   ├── SpoolDamaged         the spool is no whole spool; its rows may be the only copy
 │   └── NotDurable           a row could not be made durable, so it must not be acknowledged
 └── PromotionRefused         a gate said no
@@ -58,6 +59,10 @@ class StorageError(PlayerError):
 
 class DatabaseAway(StorageError):
     """The database cannot be reached now; what can wait for it, waits."""
+
+
+class TablesOutdated(StorageError):
+    """The database is there, its tables are not those of this code."""
 
 
 class SpoolDamaged(StorageError):

@@ -1,14 +1,26 @@
-"""What is looked at before the port opens: the model, the spool, the database. Each trouble is said in one sentence."""
+"""What is looked at before the port opens, by `player serve` and, beforehand, by `player doctor`: a sentence each."""
 
 import logging
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 from player.config import Settings
-from player.errors import DatabaseAway
+from player.errors import ConfigError, DatabaseAway, PlayerError, StorageError, TablesOutdated
 from player.model import cage, store
+from player.remedies import of_path
+from player.serving.service import bind
 from player.storage import migrations
-from player.storage.rescue import prepare_spool
+from player.storage.database import sqlite_path
+from player.storage.rescue import open_spool, prepare_spool
 
 log = logging.getLogger(__name__)
+
+LEAST_FREE_MB = 200
 
 
 def before_serving(settings: Settings) -> None:
@@ -25,3 +37,127 @@ def before_serving(settings: Settings) -> None:
         migrations.check(settings) if settings.strict else migrations.upgrade(settings)
     except DatabaseAway as error:
         log.warning("%s Rows wait in the spool until it is back.", error)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing to look at: *look* raises PlayerError with what to do; *fix* mends it where that is safe."""
+
+    name: str
+    look: Callable[[Settings], None]
+    fix: Callable[[Settings], object] | None = None
+
+    def trouble(self, settings: Settings) -> str:
+        """Return what is wrong and what to do, "" when all is well."""
+        try:
+            self.look(settings)
+        except PlayerError as error:
+            return str(error)
+        return ""
+
+
+def look_at_model(settings: Settings) -> None:
+    """Raise ModelError when the current model may not run here, or where users are and there is none."""
+    if settings.strict or store.pointer(settings) is not None:
+        store.check_current(settings)
+
+
+def look_at_spool(settings: Settings) -> None:
+    """Raise StorageError when the spool is damaged or cannot be used; one that is not there yet will be made."""
+    spool = open_spool(settings)
+    if spool.path.exists():
+        try:
+            spool.open()
+        finally:
+            spool.close()
+    elif settings.strict and not spool.path.parent.is_dir():
+        raise StorageError(f"The spool cannot be made: {of_path(spool.path)}.")
+
+
+def look_at_database(settings: Settings) -> None:
+    """Raise StorageError when the database cannot be used; a SQLite file that will be made is no trouble."""
+    path = sqlite_path(settings)
+    if path is None or path.exists() or settings.strict:
+        with suppress(TablesOutdated):
+            migrations.check(settings)
+
+
+def look_at_tables(settings: Settings) -> None:
+    """Raise TablesOutdated where nobody brings the tables up to date at the start."""
+    if settings.strict:
+        try:
+            migrations.check(settings)
+        except TablesOutdated:
+            raise
+        except StorageError:  # said of the database itself
+            return
+
+
+def look_at_disk(settings: Settings) -> None:
+    """Raise StorageError when there is hardly any room for rows."""
+    folder = settings.path(settings.storage.spool).parent
+    if folder.is_dir() and (free := shutil.disk_usage(folder).free // 2**20) < LEAST_FREE_MB:
+        raise StorageError(f"The disk of {folder} has {free} MB left: free some space.")
+
+
+def look_at_log(settings: Settings) -> None:
+    """Raise ConfigError when the log file cannot be written."""
+    if settings.logging.file:
+        path = settings.path(settings.logging.file)
+        if (why := of_path(path)) and not why.startswith("it is not there"):
+            raise ConfigError(f"The log file {path} cannot be written: {why}.")
+
+
+def look_at_port(settings: Settings) -> None:
+    """Raise ConfigError when the port cannot be had: a service that runs has it already."""
+    with bind(settings) as sock:
+        try:
+            sock.listen()
+        except OSError as error:
+            raise ConfigError(f"Cannot listen on port {settings.server.port}: {error.strerror}.") from None
+
+
+def own_files(settings: Settings) -> Iterator[Path]:
+    """Yield what an environment has written: database, spool, backups, log."""
+    places = [settings.path(settings.storage.spool), sqlite_path(settings)]
+    if settings.logging.file:
+        places.append(settings.path(settings.logging.file))
+    for place in places:
+        if place is not None:
+            yield from place.parent.glob(f"{place.name}*")
+    backups = settings.path(settings.storage.backup_folder)
+    if backups.is_dir():
+        yield from (backups, *backups.rglob("*"))
+
+
+def open_to_others(settings: Settings) -> list[Path]:
+    """Return the files that other users of this machine may read or change."""
+    if os.name != "posix" or not settings.strict:
+        return []
+    return [path for path in own_files(settings) if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
+
+
+def look_at_modes(settings: Settings) -> None:
+    """Raise StorageError when other users of this machine may read what was asked and answered."""
+    if found := open_to_others(settings):
+        raise StorageError(
+            f"Other users of this machine may read {len(found)} files, such as {found[0]}: chmod go= them."
+        )
+
+
+def close_to_others(settings: Settings) -> None:
+    """Take the rights of other users away."""
+    for path in open_to_others(settings):
+        path.chmod(path.stat().st_mode & ~(stat.S_IRWXG | stat.S_IRWXO))
+
+
+CHECKS = (
+    Check("model", look_at_model),
+    Check("spool", look_at_spool, lambda settings: prepare_spool(settings, rescuing=True)),
+    Check("database", look_at_database),
+    Check("tables", look_at_tables, migrations.upgrade),
+    Check("room on the disk", look_at_disk),
+    Check("log file", look_at_log),
+    Check("files private", look_at_modes, close_to_others),
+    Check("port free", look_at_port),
+)

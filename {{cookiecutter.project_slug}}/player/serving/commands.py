@@ -1,7 +1,8 @@
-"""`player serve`: the service, from the command line."""
+"""`player serve` and `player doctor`: the service, and whether it has what it needs."""
 
-import logging
+import json
 import os
+import sys
 
 import click
 
@@ -45,3 +46,23 @@ def put_signing_key_away(settings: Settings) -> Settings:
     if keys and not settings.public_keys:
         os.environ["PLAYER_PUBLIC_KEYS"] = "\n".join(keys)
     return load_settings(settings.environment)
+
+
+@click.command()
+@click.option("--fix", is_flag=True, help="Mend what is safe to mend: a damaged spool, old tables, open files.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def doctor(context: click.Context, fix: bool, as_json: bool) -> None:
+    """Look at all that `player serve` needs: the environment's controls, model, spool, database, disk, log, port.
+
+    Exit code 1 when something is missing. Nothing is changed without --fix.
+    """
+    from player.serving.doctor import examine, show
+
+    found = examine(begin(context.obj), fix)
+    if as_json:
+        click.echo(json.dumps([vars(finding) for finding in found], indent=2))
+    else:
+        for finding in found:
+            show(finding)
+    sys.exit(1 if any(finding.required and not finding.met for finding in found) else 0)

@@ -37,7 +37,7 @@ def serve(settings: Settings) -> None:
         return
     sock = given_socket() or bind(settings)
     share_metrics(settings)
-    supervisor = Supervisor(settings, sock, partial(announce, settings))
+    supervisor = Supervisor(settings, sock, partial(announce, settings, *sock.getsockname()[:2]))
     signal.signal(signal.SIGINT, supervisor.ask_to_stop)
     signal.signal(signal.SIGTERM, supervisor.ask_to_stop)
     for name, handler in (("SIGHUP", supervisor.ask_to_restart), ("SIGBREAK", supervisor.ask_to_stop)):
@@ -46,10 +46,10 @@ def serve(settings: Settings) -> None:
     supervisor.run()
 
 
-def announce(settings: Settings) -> None:
+def announce(settings: Settings, host: str, port: int) -> None:
     """Say that requests are answered: to whoever reads, and to a service manager that waits for it."""
-    click.echo(f"Serving on http://{settings.server.host}:{settings.server.port}{settings.contract.predict} "
-               "(dashboard: /dashboard). Stop with Ctrl-C.")  # fmt: skip
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    click.echo(f"Serving on {address}{settings.contract.predict} (begin at {address}/). Stop with Ctrl-C.")
     place = os.environ.get("NOTIFY_SOCKET", "")
     if place and hasattr(socket, "AF_UNIX"):
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
@@ -107,7 +107,7 @@ def serve_for_coding(settings: Settings) -> None:
         bind(settings).close()  # a taken port is said in one line, as everywhere
     app = create_app(settings) if reloaded else Flask("reloader")
     if reloaded:
-        announce(settings)
+        announce(settings, settings.server.host, settings.server.port)
     extra = [str(path) for path in (settings.home / "config").glob("*.toml")]
     run_simple(settings.server.host, settings.server.port, app, use_reloader=True,
                use_debugger=True, use_evalex=False, threaded=True, extra_files=extra)  # fmt: skip

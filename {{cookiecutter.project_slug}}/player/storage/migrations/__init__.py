@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from player.config import Settings
-from player.errors import DatabaseAway, StorageError
+from player.errors import DatabaseAway, StorageError, TablesOutdated
 from player.remedies import is_away
 from player.storage.database import advise, shown_url, within
 from player.storage.owner import check_owner, claim
@@ -41,7 +41,7 @@ def upgrade(settings: Settings) -> None:
         with engine.connect() as connection:
             found = revision(connection)
             if found not in known_revisions():
-                raise StorageError(another_revision(found, settings))
+                raise TablesOutdated(another_revision(found, settings))
             if found != newest_revision():
                 connection.rollback()
                 migrate(connection)
@@ -79,7 +79,7 @@ def prepare(settings: Settings, engine: Engine) -> None:
             check_owner(connection, settings)
             return
     if settings.strict:
-        raise StorageError(another_revision(found, settings))
+        raise TablesOutdated(another_revision(found, settings))
     upgrade(settings)
 
 
@@ -96,7 +96,7 @@ def check(settings: Settings) -> None:
     finally:
         engine.dispose()
     if found != newest_revision():
-        raise StorageError(another_revision(found, settings))
+        raise TablesOutdated(another_revision(found, settings))
     if unsafe:
         raise StorageError(f"PostgreSQL may lose rows: {', '.join(unsafe)}; switch it on in postgresql.conf.")
 
