@@ -46,6 +46,12 @@ class OneLineGroup(click.Group):
             click.echo(f"Error: {meaning(error, ctx.obj)}.", err=True)
             sys.exit(PlayerError.exit_code)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by what they are for, a line each."""
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(command.name or "", command.short_help or "") for command in commands])
+
 
 def meaning(error: Exception, environment: str | None) -> str:
     """Return in one sentence what a disk or a database did not do, and what to do about it."""
@@ -149,6 +155,7 @@ def train(
         click.echo("A model is there already.")
         return
     settings = with_table(settings, label, drop)
+    click.echo(f"Learning from {data or settings.data.train} ...", err=True)
     table = training.read_table(data or settings.path(settings.data.train))
     with fitting.told_in_a_sentence():
         trained = training.train(table, settings)
@@ -168,15 +175,42 @@ def train(
         click.echo(f"  {name:<20} {value:.4f}")
 
 
-COMMANDS = (
-    serve, monitor, skew, retrain, schedule, batch,  # the life of a model
-    promote, rollback, revoke, promotions, replay, shadow, dtap, keys, fill,  # its way from development to production
-    join,  # a tournament
-    config, doctor, db, erase,  # the place it runs in
-)  # fmt: skip
-
-for command in COMMANDS:
-    main.add_command(command)
+SECTIONS = {
+    "The life of a model": {
+        inspect_table: "how training would read a table",
+        train: "learn from the training table",
+        serve: "answer requests until Ctrl-C",
+        monitor: "how is it doing now, and why",
+        skew: "is a request read as the same row of a file is",
+        retrain: "learn again, with the labels that came",
+        schedule: "retrain every so often, when it drifted",
+        batch: "score a file or a folder",
+    },
+    "Its way from development to production": {
+        promote: "move a model up, through its gates",
+        rollback: "take the model before back",
+        revoke: "take a model's approval away",
+        promotions: "who moved which model, when and why",
+        replay: "ask another model the stored requests again",
+        shadow: "compare production with acceptance",
+        dtap: "run all four environments side by side",
+        keys: "make the keys of all four",
+        fill: "fill a database with the data of its stage",
+    },
+    "A tournament": {
+        join: "take part in a host's tournament",
+    },
+    "The place it runs in": {
+        doctor: "is everything there that it needs? --fix mends",
+        config: "every setting, and where it comes from",
+        db: "prepare the database, or copy it",
+        erase: "forget what is known of one request",
+    },
+}
+for commands in SECTIONS.values():
+    for command, says in commands.items():
+        main.add_command(command)
+        command.short_help = says
 
 if __name__ == "__main__":
     main()

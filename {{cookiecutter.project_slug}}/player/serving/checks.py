@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from player.config import Settings
-from player.errors import ConfigError, DatabaseAway, PlayerError, StorageError, TablesOutdated
+from player.errors import ConfigError, DatabaseAway, ModelError, PlayerError, StorageError, TablesOutdated
 from player.model import cage, store
 from player.remedies import of_path
 from player.serving.service import bind
@@ -32,6 +32,9 @@ def before_serving(settings: Settings) -> None:
         store.check_current(settings)
         if lacks := cage.missing():
             log.warning("this system has no whole cage: a model that is tried could reach %s", ", ".join(lacks))
+    else:
+        with suppress(ModelError):  # an older model or the most frequent label answers; the log says why
+            store.check_current(settings)
     prepare_spool(settings)
     try:
         migrations.check(settings) if settings.strict else migrations.upgrade(settings)

@@ -11,8 +11,6 @@ from player.logging_config import begin
 from player.settings.controls import refuse_unsafe
 from player.settings.public_keys import trusted_keys
 
-log = logging.getLogger(__name__)
-
 
 @click.command()
 @click.option("--host", help="Instead of [server].host.")
@@ -30,6 +28,7 @@ def serve(context: click.Context, host: str | None, port: int | None, debug: boo
     refuse_unsafe(settings)
     settings = put_signing_key_away(settings)
     if os.environ.get("WERKZEUG_RUN_MAIN") != "true":  # Flask's reloader runs this command again, as its child
+        click.echo(f"Starting {settings.environment} ...", err=True)
         checks.before_serving(settings)
     service.serve(settings)
 
