@@ -114,8 +114,12 @@ def test_a_label_that_cannot_be_a_class_is_never_the_truth(writer: Writer, setti
     writer.put_prediction(prediction("a"))
     wrong = replace(label("a", "n/a"), strange=True)
 
-    assert ["unknown class", "stored", "unknown class"] == writer.put_labels([wrong, label("a", 1), replace(wrong, id="b")])
-    assert ["unknown class", "early"] == writer.put_labels([replace(label("later", ""), strange=True), label("later", 0)])
+    assert ["unknown class", "stored", "unknown class"] == writer.put_labels(
+        [wrong, label("a", 1), replace(wrong, id="b")]
+    )
+    assert ["unknown class", "early"] == writer.put_labels(
+        [replace(label("later", ""), strange=True), label("later", 0)]
+    )
 
     writer.ship()
     assert ["1"] == list(queries.recent(create_engine_for(settings), 10)["label"].map(to_json))
