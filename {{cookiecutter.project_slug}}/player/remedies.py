@@ -60,17 +60,18 @@ def of_system(error: OSError) -> str:
 
 def of_path(path: Path) -> str:
     """Return why the file *path* cannot be read and written, as far as can be seen, and what to do; "" when it can."""
-    folder = path.parent
-    if not os.access(folder, os.X_OK) and folder.parent.is_dir() and os.access(folder.parent, os.X_OK):
+    for folder in reversed(path.absolute().parents):
         if not folder.exists():
             return f"the folder {folder} is not there: make it, or mount its disk"
-        return foreign(folder)
-    for place in (path, folder):
-        if place.exists() and not os.access(place, os.R_OK | os.W_OK):
-            return foreign(place)
+        if not folder.is_dir():
+            return f"{folder}: {SYSTEM[errno.ENOTDIR]}"
+        if not os.access(folder, os.X_OK):
+            return foreign(folder)
+    if not path.exists():
+        return "it is not there: put it back, or correct its path" if os.access(folder, os.W_OK) else foreign(folder)
     if path.is_dir():
         return SYSTEM[errno.EISDIR]
-    return "" if path.exists() else "it is not there: put it back, or correct its path"
+    return next((foreign(place) for place in (path, folder) if not os.access(place, os.R_OK | os.W_OK)), "")
 
 
 def foreign(path: Path) -> str:
@@ -78,7 +79,7 @@ def foreign(path: Path) -> str:
     try:
         owner = path.owner()
     except (OSError, KeyError, NotImplementedError):
-        owner = "somebody else"
+        owner = "somebody else"  # Windows does not say
     return f"{path} belongs to {owner} and is closed to this user: give it to this user (chown, chmod)"
 
 

@@ -32,7 +32,8 @@ from tests.storage_rows import select, with_database
 @pytest.fixture(name="production")
 def _production(home: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Production with everything that it needs."""
-    for name, value in {**KEYS, "PLAYER_SERVER__PORT": str(free_port())}.items():
+    busy = {"PLAYER_SERVER__PORT": str(free_port()), "PLAYER_MODEL__TRIAL_SECONDS": "300"}  # the machine may be
+    for name, value in {**KEYS, **busy}.items():
         monkeypatch.setenv(name, value)
     os.umask(0o077)
     settings = load_settings("production")
