@@ -1,9 +1,11 @@
 """What is looked at before the port opens, by `player serve` and, beforehand, by `player doctor`: a sentence each."""
 
+import json
 import logging
 import os
 import shutil
 import stat
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -112,12 +114,25 @@ def look_at_log(settings: Settings) -> None:
 
 
 def look_at_port(settings: Settings) -> None:
-    """Raise ConfigError when the port cannot be had: a service that runs has it already."""
+    """Raise ConfigError when the port cannot be had; that this very service has it already is no trouble."""
+    if is_served(settings):
+        return
     with bind(settings) as sock:
         try:
             sock.listen()
         except OSError as error:
             raise ConfigError(f"Cannot listen on port {settings.server.port}: {error.strerror}.") from None
+
+
+def is_served(settings: Settings) -> bool:
+    """Tell whether a service of this project and environment answers on the port."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    host = f"[{settings.server.host}]" if ":" in settings.server.host else settings.server.host
+    address = f"http://{host}:{settings.server.port}/version"
+    with suppress(OSError, ValueError, LookupError, TypeError), opener.open(address, timeout=2) as answer:
+        said = json.load(answer)
+        return bool(said["project"] == settings.project.name and said["environment"] == settings.environment)
+    return False
 
 
 def own_files(settings: Settings) -> Iterator[Path]:
