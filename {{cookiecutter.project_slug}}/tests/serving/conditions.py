@@ -200,7 +200,7 @@ CONDITIONS: dict[str, Condition] = {
     "testing.toml holds a secret": Condition(
         changed("testing.toml", text("api_key = 'x'\n")), EVERY, "holds the secret"),
     "logging.toml is missing": Condition(changed("logging.toml", gone), SERVES, "logging.toml"),
-    "logging.toml is binary": Condition(changed("logging.toml", binary), SERVES, "not valid TOML"),
+    "logging.toml is binary": Condition(changed("logging.toml", binary), SERVES, "logging.toml"),
     "logging.toml is empty": Condition(changed("logging.toml", text("")), SERVES, "logging.toml"),
     "the port is no number": Condition(set_to("SERVER__PORT", "many"), EVERY, "SERVER__PORT"),
     "the port is no port": Condition(set_to("SERVER__PORT", "70000"), EVERY, "SERVER__PORT"),
