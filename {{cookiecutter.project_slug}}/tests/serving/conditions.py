@@ -53,8 +53,7 @@ def changed(name: str, change: Make) -> Callable[[Place, pytest.MonkeyPatch], ob
         path.replace(kept) if path.is_dir() else shutil.copy2(kept_from(path), kept)
         change(path)
         yield
-        if path.is_dir():
-            shutil.rmtree(path)
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         kept.replace(path)
 
     return holds
@@ -220,8 +219,8 @@ CONDITIONS: dict[str, Condition] = {
     "the training table has no rows": Condition(changed("training table", text("age,repaid\n")), ("train",), "no rows"),
     "the training table is foreign": Condition(foreign("training table"), ("train",), CLOSED, apart=True),
     "the models are missing": Condition(changed("models", gone), ("batch",), "no model|player train"),
-    "the models' pointer is empty": Condition(changed("pointer", text("")), ("batch",), "pointer"),
-    "the models' pointer is binary": Condition(changed("pointer", binary), ("batch",), "pointer"),
+    "the models' pointer is empty": Condition(changed("pointer", text("")), ("batch",), "current.json is broken"),
+    "the models' pointer is binary": Condition(changed("pointer", binary), ("batch",), "current.json is broken"),
     "the models are foreign": Condition(foreign("models"), ("batch", "train"), CLOSED, apart=True),
     "the database is missing": Condition(changed("database", gone)),
     "the database is empty": Condition(changed("database", text(""))),

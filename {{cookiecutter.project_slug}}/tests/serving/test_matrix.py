@@ -56,6 +56,8 @@ def _place(whole: tuple[Path, set[str]], tmp_path: Path, monkeypatch: pytest.Mon
     shutil.copytree(whole[0], home)
     clean_environment(monkeypatch, home)
     monkeypatch.setenv("PLAYER_MODEL__TRIAL_SECONDS", "300")
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR")  # `player serve` sets it, and it must be gone after this test
     return Place(home)
 
 
