@@ -102,7 +102,7 @@ def check(settings: Settings) -> None:
 
 
 def look(engine: Engine, settings: Settings) -> tuple[str | None, list[str]]:
-    """Return the revision of the tables, and the settings that may lose a row; raises StorageError for another owner."""
+    """Return the revision of the tables and the settings that may lose a row; StorageError for another owner."""
     with engine.connect() as connection:
         found, unsafe = revision(connection), unsafe_settings(connection)
         if found == newest_revision():
