@@ -39,6 +39,7 @@ RENDERED = {
     "server/player-retrain.service",
     "server/player-retrain.timer",
     "server/player.service",
+    "server/player.socket",
     "server/prometheus-alerts.yml",
     "tox.ini",
 }

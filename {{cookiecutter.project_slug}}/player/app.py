@@ -14,7 +14,7 @@ from player.storage.tables import create_engine_for
 from player.storage.writer import Writer
 from player.web import access, api, dashboard, headers, problems, signature
 from player.web.components import Components
-from player.web.dashboard import docs_page
+from player.web.dashboard import docs_page, front_door
 from player.web.payload import NotAnObject
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(api.create_blueprint(settings.contract))
     app.register_blueprint(dashboard.create_blueprint())
     app.register_blueprint(docs_page.create_blueprint())
+    app.register_blueprint(front_door.create_blueprint())
     components.start()
     log.info("ready: %s with model %s", settings.environment, components.predictor.version)
     return app

@@ -1,17 +1,19 @@
 """The commands: `player --help` lists them, `player COMMAND --help` teaches one."""
 
 import json
+import os
+import sqlite3
 import sys
-from collections.abc import Callable
-from functools import wraps
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
 
 from player.batch.commands import batch
-from player.config import ENVIRONMENTS, Settings
+from player.config import ENVIRONMENTS, Settings, load_settings
 from player.errors import PlayerError
 from player.inspection import Inspection, inspect
 from player.logging_config import begin
@@ -19,32 +21,47 @@ from player.monitoring.commands import monitor, skew
 from player.promotion.commands import dtap, fill, promote, promotions, replay, revoke, rollback, shadow, who
 from player.promotion.key_commands import keys
 from player.retraining.commands import retrain, schedule
-from player.serving.commands import serve
-from player.settings.commands import config, doctor
+from player.serving.commands import doctor, serve
+from player.settings.commands import config
+from player.settings.remedies import of_database, of_system
 from player.storage.commands import db, erase
+from player.storage.database import hide_password
 from player.web.joining import join
 
 
-def told_in_one_line(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn an error a person can mend into one line and an exit code."""
+class OneLineGroup(click.Group):
+    """A group whose commands, and the choice of the environment, report what a person can mend in one line."""
 
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error becomes one line and an exit code."""
         try:
-            return command(*args, **kwargs)
+            return super().invoke(ctx)
         except PlayerError as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(error.exit_code)
+        except BrokenPipeError:  # whoever read what we print has seen enough
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - until the end
+            sys.exit(0)
+        except (OSError, SQLAlchemyError, sqlite3.Error) as error:
+            click.echo(f"Error: {meaning(error, ctx.obj)}.", err=True)
+            sys.exit(PlayerError.exit_code)
 
-    return wrapped
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by what they are for, a line each."""
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(command.name or "", command.short_help or "") for command in commands])
 
 
-class OneLineGroup(click.Group):
-    """A group whose commands, and the choice of the environment, report errors in one line."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        return told_in_one_line(super().invoke)(ctx)
+def meaning(error: Exception, environment: str | None) -> str:
+    """Return in one sentence what a disk or a database did not do, and what to do about it."""
+    if isinstance(error, OSError):
+        return f"{error.filename or 'The system'}: {of_system(error)}" if error.strerror else str(error)
+    said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    with suppress(PlayerError):
+        said = hide_password(said, load_settings(environment))
+    remedy = of_database(error)
+    return f"The database did not do what was asked: {said}{remedy and f' ({remedy})'}"
 
 
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -138,6 +155,7 @@ def train(
         click.echo("A model is there already.")
         return
     settings = with_table(settings, label, drop)
+    click.echo(f"Learning from {data or settings.data.train} ...", err=True)
     table = training.read_table(data or settings.path(settings.data.train))
     with fitting.told_in_a_sentence():
         trained = training.train(table, settings)
@@ -157,15 +175,42 @@ def train(
         click.echo(f"  {name:<20} {value:.4f}")
 
 
-COMMANDS = (
-    serve, monitor, skew, retrain, schedule, batch,  # the life of a model
-    promote, rollback, revoke, promotions, replay, shadow, dtap, keys, fill,  # its way from development to production
-    join,  # a tournament
-    config, doctor, db, erase,  # the place it runs in
-)  # fmt: skip
-
-for command in COMMANDS:
-    main.add_command(command)
+SECTIONS = {
+    "The life of a model": {
+        inspect_table: "how training would read a table",
+        train: "learn from the training table",
+        serve: "answer requests until Ctrl-C",
+        monitor: "how is it doing now, and why",
+        skew: "is a request read as the same row of a file is",
+        retrain: "learn again, with the labels that came",
+        schedule: "retrain every so often, when it drifted",
+        batch: "score a file or a folder",
+    },
+    "Its way from development to production": {
+        promote: "move a model up, through its gates",
+        rollback: "take the model before back",
+        revoke: "take a model's approval away",
+        promotions: "who moved which model, when and why",
+        replay: "ask another model the stored requests again",
+        shadow: "compare production with acceptance",
+        dtap: "run all four environments side by side",
+        keys: "make the keys of all four",
+        fill: "fill a database with the data of its stage",
+    },
+    "A tournament": {
+        join: "take part in a host's tournament",
+    },
+    "The place it runs in": {
+        doctor: "is everything there that it needs? --fix mends",
+        config: "every setting, and where it comes from",
+        db: "prepare the database, or copy it",
+        erase: "forget what is known of one request",
+    },
+}
+for commands in SECTIONS.values():
+    for command, says in commands.items():
+        main.add_command(command)
+        command.short_help = says
 
 if __name__ == "__main__":
     main()

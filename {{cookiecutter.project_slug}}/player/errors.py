@@ -9,6 +9,9 @@ PlayerError                  something a person can mend; shown as one line, nev
 │   ├── ModelRefused         the model was checked and is not allowed to run here
 │   └── ModelFailed          the model was asked and gave no usable answer
 ├── StorageError             the database cannot be read or prepared
+│   ├── DatabaseAway         the database cannot be reached now; what can wait for it, waits
+│   ├── TablesOutdated       the database is there, its tables are not those of this code
+│   ├── SpoolDamaged         the spool is no whole spool; its rows may be the only copy
 │   └── NotDurable           a row could not be made durable, so it must not be acknowledged
 └── PromotionRefused         a gate said no
 """
@@ -52,6 +55,18 @@ class ModelFailed(ModelError):
 
 class StorageError(PlayerError):
     """The database cannot be read or prepared."""
+
+
+class DatabaseAway(StorageError):
+    """The database cannot be reached now; what can wait for it, waits."""
+
+
+class TablesOutdated(StorageError):
+    """The database is there, its tables are not those of this code."""
+
+
+class SpoolDamaged(StorageError):
+    """The spool is no whole spool; its rows may be the only copy."""
 
 
 class NotDurable(StorageError):

@@ -3,15 +3,19 @@
 import contextvars
 import logging
 import logging.config
+import os
 import socket
 import sys
 import threading
 import time
 import tomllib
 import traceback
+from pathlib import Path
 from typing import Any
 
 from player.config import Settings, load_settings
+from player.errors import ConfigError
+from player.settings.remedies import of_system
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
@@ -64,30 +68,47 @@ def one_line(text: str) -> str:
 
 
 def setup_logging(settings: Settings) -> None:
-    """Configure Python's logging from `config/logging.toml`, level and file from the settings."""
-    config = tomllib.loads((settings.home / "config" / "logging.toml").read_text(encoding="utf-8"))
+    """Configure Python's logging from `config/logging.toml`, level and file from the settings; raises ConfigError."""
+    path = settings.home / "config" / "logging.toml"
     RequestContext.project = settings.project.name
     OneLineFormatter.show_values = settings.logging.show_values
-    config["loggers"]["player"]["level"] = settings.logging.level
-    if settings.logging.file:
-        path = settings.path(settings.logging.file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Watched, not rotating: several processes write to the file, and logrotate renames it.
-        config["handlers"]["file"] = {
-            "class": "logging.handlers.WatchedFileHandler",
-            "filename": str(path),
-            "encoding": "utf-8",
-            "formatter": "line",
-            "filters": ["context"],
-        }
-        config["root"]["handlers"].append("file")
-    logging.config.dictConfig(config)
+    try:
+        config = tomllib.loads(path.read_text(encoding="utf-8"))
+        config["loggers"]["player"]["level"] = settings.logging.level
+        if settings.logging.file:
+            add_file(config, settings.path(settings.logging.file))
+        logging.config.dictConfig(config)
+    except OSError as error:
+        raise ConfigError(f"The log cannot be set up: {error.filename}: {of_system(error)}.") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # TOML, or what it says
+        cause = error.__cause__
+        why = of_system(cause) if isinstance(cause, OSError) else str(error) or type(error).__name__
+        raise ConfigError(f"The log cannot be set up from {path}: {why}; the template has this file whole.") from None
     logging.raiseExceptions = False  # a full disk must not put tracebacks where an answer should be
 
 
+def add_file(config: dict[str, Any], path: Path) -> None:
+    """Let the log go to a file as well; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Watched, not rotating: several processes write to the file, and logrotate renames it.
+    config["handlers"]["file"] = {
+        "class": "logging.handlers.WatchedFileHandler",
+        "filename": str(path),
+        "encoding": "utf-8",
+        "formatter": "line",
+        "filters": ["context"],
+    }
+    config["root"]["handlers"].append("file")
+
+
 def begin(environment: str | None) -> Settings:
-    """Return the settings of *environment* for a command; log lines go to standard error, beside the result."""
+    """Return the settings of *environment* for a command; log lines go to standard error, beside the result.
+
+    Where users are, what the command writes from here on is for its own user alone.
+    """
     settings = load_settings(environment)
+    if settings.strict:
+        os.umask(0o077)
     setup_logging(settings)
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:

@@ -55,9 +55,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_request() -> None:
-    """Each test starts outside of any request."""
+def _no_request() -> Iterator[None]:
+    """Each test starts outside of any request, and a command it runs may not close its files to the next one."""
     request_id.set("-")
+    mask = os.umask(0o022)
+    yield
+    os.umask(mask)
 
 
 @pytest.fixture(name="table", scope="session")

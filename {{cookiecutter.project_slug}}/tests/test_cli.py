@@ -6,11 +6,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from conftest import KEYS, clean_environment, scratch_project
 from sklearn.datasets import load_breast_cancer
 
 from player.cli import main
-from player.config import ENVIRONMENTS, Settings
+from player.config import ENVIRONMENTS, Settings, load_settings
 from player.model import store
+from player.storage.rescue import open_spool
 
 
 def run(*arguments: str) -> Result:
@@ -112,3 +114,40 @@ def test_a_wrong_environment_is_refused_in_one_line(home: Path, monkeypatch: pyt
 
     assert result.exit_code == 2
     assert "allowed: development, testing, acceptance, production" in result.stderr
+
+
+def test_a_path_may_hold_any_character(table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database is in the project, whatever its folder is called."""
+    home = scratch_project(tmp_path / "what? 100% [mine] #1")
+    clean_environment(monkeypatch, home)
+
+    assert run("-e", "testing", "db", "upgrade").exit_code == 0
+    assert (home / "output" / "testing.db").is_file()
+    assert run("-e", "testing", "db", "backup").exit_code == 0
+    assert ["what? 100% [mine] #1"] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_production_writes_for_its_own_user_alone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Database, spool, backups and their folders are closed to others."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    assert run("-e", "production", "db", "upgrade").exit_code == 0
+    assert run("-e", "production", "db", "backup").exit_code == 0
+    spool = open_spool(load_settings("production"))
+    spool.open()
+    spool.close()
+
+    written = [path for path in (home / "output").rglob("*") if path.name != ".gitkeep"]
+    assert 4 <= len(written)
+    assert [] == [path for path in written if path.stat().st_mode & 0o077]
+
+
+@pytest.mark.parametrize("command", ["monitor", "retrain", "fill"])
+def test_a_database_of_another_program_is_one_line(model_settings: Settings, command: str) -> None:
+    """A command that finds no database where one should be says so in one sentence."""
+    (model_settings.home / "output" / "testing.db").write_bytes(b"no database" * 1000)
+
+    result = run("-e", "testing", command)
+
+    assert result.exit_code == 1, result.output
+    assert "the file is damaged: move it away and restore the newest backup" in result.stderr

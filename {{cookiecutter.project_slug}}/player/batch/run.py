@@ -21,7 +21,8 @@ class Rows(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """Return the text of the column."""
-        return Text(f"{task.completed:,.0f} rows, {task.speed or 0:,.0f} rows/s")
+        speed = task.finished_speed or task.speed  # none before the second step
+        return Text(f"{task.completed:,.0f} rows" + (f", {speed:,.0f} rows/s" if speed else ""))
 
 
 def run(source: Path, target: Path, settings: Settings, again: bool = False, engine: str = "plain") -> Result:

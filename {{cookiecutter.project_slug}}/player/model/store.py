@@ -153,9 +153,7 @@ def open_model(manifest: Manifest, data: bytes, settings: Settings) -> Model:
 def verify(version: str, settings: Settings) -> tuple[Manifest, bytes]:
     """Return manifest and pickle of *version*, checked but not unpickled; raises ModelMissing or ModelRefused."""
     name = f"Model {version}"
-    manifest, signed = read_signed(version, settings)
-    if not signed:
-        log.warning("%s is not signed; %s allows that", name, settings.environment)
+    manifest, _ = read_signed(version, settings)
     data = read_once(folder(settings) / f"{version}.pkl", settings.model.max_bytes)
     trust.check_hash(data, manifest.sha256, name)
     trust.check_versions(manifest.libraries, settings, name)
@@ -243,8 +241,10 @@ def current_manifest(settings: Settings) -> Manifest:
 
 
 def check_current(settings: Settings) -> None:
-    """Raise ModelMissing or ModelRefused when the current model may not run here."""
-    verify(current_manifest(settings).version, settings)
+    """Raise ModelMissing or ModelRefused when the current model may not run here; warn when it is not signed."""
+    manifest, _ = verify(current_manifest(settings).version, settings)
+    if not read_signed(manifest.version, settings)[1]:
+        log.warning("Model %s is not signed; %s allows that", manifest.version, settings.environment)
 
 
 def versions(settings: Settings) -> list[Manifest]:

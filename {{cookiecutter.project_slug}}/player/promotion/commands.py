@@ -34,7 +34,9 @@ def promote(target: str, reason: str, approve: bool, version: str, person: str, 
     from player.model.records import WAITS
     from player.promotion.promote import promote as move_up
 
-    found = move_up(begin(target), person, reason, approve, version)
+    settings = begin(target)
+    click.echo("Asking the gates; the unit tests and the trial of the model may take a minute ...", err=True)
+    found = move_up(settings, person, reason, approve, version)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -120,11 +122,13 @@ def dtap(only_prepare: bool) -> None:
     """
     from player.promotion.dtap import address, prepare, start_all, stop_all
 
+    click.echo("Making what is missing: keys, models, data. The first time takes a minute or two ...", err=True)
     for line in prepare():
         click.echo(line)
     if only_prepare:
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped in whatever way, it stops all four
+    click.echo("Starting four services; each says when it is ready in its log ...", err=True)
     services = start_all()
     try:
         for name in services:

@@ -1,7 +1,8 @@
-"""`player serve`: the service, from the command line."""
+"""`player serve` and `player doctor`: the service, and whether it has what it needs."""
 
-import logging
+import json
 import os
+import sys
 
 import click
 
@@ -9,8 +10,6 @@ from player.config import Settings, load_settings
 from player.logging_config import begin
 from player.settings.controls import refuse_unsafe
 from player.settings.public_keys import trusted_keys
-
-log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -20,8 +19,7 @@ log = logging.getLogger(__name__)
 @click.pass_context
 def serve(context: click.Context, host: str | None, port: int | None, debug: bool | None) -> None:
     """Answer requests until stopped with Ctrl-C; refuses to start when the environment is not safe."""
-    from player.serving import service
-    from player.storage import migrations
+    from player.serving import checks, service
 
     for name, value in (("HOST", host), ("PORT", port), ("DEBUG", debug)):
         if value is not None:  # as a variable, so that the worker processes see it too
@@ -29,17 +27,9 @@ def serve(context: click.Context, host: str | None, port: int | None, debug: boo
     settings = begin(context.obj)
     refuse_unsafe(settings)
     settings = put_signing_key_away(settings)
-    if settings.strict:  # where users are, nothing is made or changed on the way
-        from player.model import cage, store
-
-        store.check_current(settings)
-        migrations.check(settings)
-        if lacks := cage.missing():
-            log.warning("this system has no whole cage: a model that is tried could reach %s", ", ".join(lacks))
-    else:
-        migrations.upgrade(settings)
-    click.echo(f"Serving on http://{settings.server.host}:{settings.server.port}{settings.contract.predict} "
-               f"(dashboard: /dashboard). Stop with Ctrl-C.")  # fmt: skip
+    if os.environ.get("WERKZEUG_RUN_MAIN") != "true":  # Flask's reloader runs this command again, as its child
+        click.echo(f"Starting {settings.environment} ...", err=True)
+        checks.before_serving(settings)
     service.serve(settings)
 
 
@@ -55,3 +45,23 @@ def put_signing_key_away(settings: Settings) -> Settings:
     if keys and not settings.public_keys:
         os.environ["PLAYER_PUBLIC_KEYS"] = "\n".join(keys)
     return load_settings(settings.environment)
+
+
+@click.command()
+@click.option("--fix", is_flag=True, help="Mend what is safe to mend: a damaged spool, old tables, open files.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def doctor(context: click.Context, fix: bool, as_json: bool) -> None:
+    """Look at all that `player serve` needs: the environment's controls, model, spool, database, disk, log, port.
+
+    Exit code 1 when something is missing. Nothing is changed without --fix.
+    """
+    from player.serving.doctor import examine, show
+
+    found = examine(begin(context.obj), fix)
+    if as_json:
+        click.echo(json.dumps([vars(finding) for finding in found], indent=2))
+    else:
+        for finding in found:
+            show(finding)
+    sys.exit(1 if any(finding.required and not finding.met for finding in found) else 0)

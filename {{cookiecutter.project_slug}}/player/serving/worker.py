@@ -3,28 +3,31 @@
 import asyncio
 import contextlib
 import logging
-import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from multiprocessing.synchronize import Event
+from multiprocessing.connection import Connection as Wire
 from typing import Any
 
 import uvicorn
 from a2wsgi import WSGIMiddleware
 
 from player.config import load_settings
+from player.errors import PlayerError
 from player.serving.buffering import Front
 from player.serving.connections import Connection, Listening, close_stalled, most_connections
+from player.settings.remedies import of_system
 from player.settings.sections import Settings
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 0.1
+READY = "ready"
 
 
 class DrainedServer(uvicorn.Server):
@@ -35,8 +38,9 @@ class DrainedServer(uvicorn.Server):
         return contextlib.nullcontext()
 
 
-def run_worker(sock: socket.socket, environment: str, ready: Event, stop: Event) -> None:
-    """Serve *sock* until *stop* is set or the parent is gone; sets *ready* when the first request may come."""
+def run_worker(sock: socket.socket, environment: str, wire: Wire) -> None:
+    """Serve *sock* until *wire* is closed at its other end; says over it READY, or in one line why it cannot start."""
+    stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what happens
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     if hasattr(signal, "SIGHUP"):
@@ -46,16 +50,37 @@ def run_worker(sock: socket.socket, environment: str, ready: Event, stop: Event)
     logging.getLogger("py.warnings").setLevel(logging.ERROR)
     from player.app import create_app  # here, so that the process that starts the workers stays light
 
-    settings = load_settings(environment)
-    app = create_app(settings)
     try:
-        asyncio.run(serve(app, settings, sock, ready, stop))
-    finally:
-        app.extensions["player"].stop()
+        settings = load_settings(environment)
+        app = create_app(settings)
+        try:
+            asyncio.run(serve(app, settings, sock, wire, stop))
+        finally:
+            app.extensions["player"].stop()
+    except (PlayerError, OSError) as error:
+        say(wire, of_system(error) if isinstance(error, OSError) else str(error))
+        sys.exit(1)
 
 
-async def serve(app: Any, settings: Settings, sock: socket.socket, ready: Event, stop: Event) -> None:
-    """Answer requests; when told to stop, say goodbye on each connection first, then close."""
+def say(wire: Wire, what: str) -> None:
+    """Tell the parent something; it may be gone."""
+    with contextlib.suppress(OSError):
+        wire.send(what)
+
+
+def is_closed(wire: Wire) -> bool:
+    """Tell whether the parent has closed its end, or is gone: it never sends anything."""
+    try:
+        return wire.poll()
+    except OSError:
+        return True
+
+
+async def serve(app: Any, settings: Settings, sock: socket.socket, wire: Wire, stop: threading.Event) -> None:
+    """Answer requests; when told to stop, say goodbye on each connection first, then close.
+
+    The port opens here, by listening, when everything else is ready.
+    """
     gateway = WSGIMiddleware(app, workers=settings.server.threads)
     start_threads(gateway.executor, settings.server.threads)
     front = Front(gateway, settings.server)
@@ -71,10 +96,13 @@ async def serve(app: Any, settings: Settings, sock: socket.socket, ready: Event,
     running = asyncio.create_task(server.serve([Listening(fileno=sock.detach())]))
     while not server.started and not running.done():
         await asyncio.sleep(PATIENCE / 10)
-    ready.set()
+    if running.done():
+        await running  # raises what kept the port from opening
+        return
+    say(wire, READY)
     log.info("worker %d answers requests", os.getpid())
     seen: dict[Any, float] = {}
-    while not stop.is_set() and parent_lives() and not running.done():
+    while not stop.is_set() and not is_closed(wire) and not running.done():
         await asyncio.sleep(PATIENCE)
         close_stalled(server.server_state.connections, seen, settings.server.header_timeout_seconds)
     front.draining = True
@@ -84,7 +112,9 @@ async def serve(app: Any, settings: Settings, sock: socket.socket, ready: Event,
     await running
 
 
-def note_trouble(server: uvicorn.Server, stop: Event, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def note_trouble(
+    server: uvicorn.Server, stop: threading.Event, loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+) -> None:
     """Log what went wrong with a connection; without memory for one, take no more and let a new process take over.
 
     A process that cuts each connection at once is always free, so that it would get, and cut, nearly all of them.
@@ -116,9 +146,3 @@ async def say_goodbye(server: uvicorn.Server, seconds: float) -> None:
     await asyncio.sleep(2 * PATIENCE)  # what was just accepted is not among the connections yet
     while server.server_state.connections and time.monotonic() < deadline:
         await asyncio.sleep(PATIENCE)
-
-
-def parent_lives() -> bool:
-    """Tell whether the process that started this one is still there."""
-    parent = multiprocessing.parent_process()
-    return parent is None or parent.is_alive()

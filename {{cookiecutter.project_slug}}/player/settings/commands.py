@@ -1,15 +1,13 @@
-"""`player config` and `player doctor`: what is set, where it comes from, and whether it is enough."""
+"""`player config`: what is set, and where it comes from."""
 
 import json
-import sys
-import textwrap
 from typing import Any
 
 import click
 from pydantic import SecretStr
 
 from player.settings.addresses import masked_url, shown_url
-from player.settings.controls import CONTROLS, unmet
+from player.settings.controls import unmet
 from player.settings.loading import load_settings, origin, read_layers
 from player.settings.sections import KEY_LISTS, SECRETS, Settings
 
@@ -52,23 +50,3 @@ def masked(name: str, secret: SecretStr | None) -> str:
     if secret is None:
         return "(not set)"
     return shown_url(secret.get_secret_value()) if name == "database_url" else "********"
-
-
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
-@click.pass_context
-def doctor(context: click.Context, as_json: bool) -> None:
-    """Check each control of this environment; exit code 1 when a required one is not met."""
-    settings = load_settings(context.obj)
-    rows = [(c.name, c.met(settings), c.required(settings), c.reason, c.fix) for c in CONTROLS]
-    if as_json:
-        names = ("control", "met", "required", "reason", "fix")
-        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2))
-    else:
-        for name, met, required, reason, fix in rows:
-            state = "met" if met else "MISSING" if required else "not needed"
-            click.echo(f"{state:<11} {name}")
-            if required and not met:
-                for line in (reason, f"-> {fix}"):
-                    click.echo(textwrap.fill(line, 80, initial_indent=12 * " ", subsequent_indent=12 * " "))
-    sys.exit(1 if unmet(settings) else 0)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from player.errors import ConfigError
@@ -162,6 +162,6 @@ def full_database_url(settings: Settings) -> str:
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise ConfigError(f"PLAYER_DATABASE_URL asks for {url.drivername!r}; sqlite and postgresql are supported.")
-    if url.get_backend_name() == "sqlite":  # by hand: rendering would escape blanks and braces in the path
-        return f"sqlite:///{settings.home / (url.database or '')}"
+    if url.get_backend_name() == "sqlite":
+        url = URL.create("sqlite", database=str(settings.home / (url.database or "")))
     return url.render_as_string(hide_password=False)

@@ -95,6 +95,7 @@ class Storage(Table):
     database_url: str
     spool: str
     durability: Literal["process", "power"]
+    damaged_spool: Literal["refuse", "rescue"]
     ship_seconds: float = Field(gt=0)
     keep_days: int = Field(ge=0)
     most_row_bytes: int = Field(ge=1_000)

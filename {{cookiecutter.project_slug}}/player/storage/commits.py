@@ -10,6 +10,7 @@ from threading import Event, Lock
 from typing import Any, TypeVar
 
 from player.errors import NotDurable, StorageError
+from player.settings.remedies import of_sqlite
 from player.storage.sqlite_file import Connection, SpoolFile
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Commits:
         self._write_lock = Lock()
         self._jobs: deque[Job] = deque()
         self._problem = ""
+        self._refused = 0
 
     def open(self) -> None:
         """Open the file; raises StorageError when it cannot be used."""
@@ -108,6 +110,7 @@ class Commits:
             return reader.get().execute(sql, values).fetchall()
         except (sqlite3.Error, StorageError) as error:
             reader.close()
+            self._notice(str(error), refused=1)
             raise NotDurable(f"The spool {self._file.path} cannot be read: {error}") from None
         finally:
             self._readers.append(reader)
@@ -131,7 +134,7 @@ class Commits:
                 for job in jobs:
                     self._commit([job])
                 return
-            self._notice(str(error))
+            self._notice(str(error), refused=len(jobs))
             for job in jobs:
                 job.error, job.done = NotDurable(self._advice(error)), True
         else:
@@ -168,17 +171,18 @@ class Commits:
     def _advice(self, error: Exception) -> str:
         if isinstance(error, StorageError):
             return str(error)
-        return (
-            f"The row is not durable in {self._file.path}: {error}. "
-            "Free the disk or the file; nothing has to be restarted."
-        )
+        remedy = of_sqlite(error, self._file.path) if isinstance(error, sqlite3.Error) else ""
+        return f"The row is not durable in {self._file.path}: {error}{remedy and f' ({remedy})'}."
 
-    def _notice(self, problem: str) -> None:
-        """Log when writing begins to fail, and when it works again: once each, not once a row."""
+    def _notice(self, problem: str, refused: int = 0) -> None:
+        """Log when rows begin to be refused, and how many were when it is over: once each, not once a row."""
+        self._refused += refused
         if problem and not self._problem:
-            log.error("rows cannot be made durable in %s: %s", self._file.path, problem)
+            log.error("rows cannot be made durable in %s: %s; until this is over requests get 503", self._file.path,
+                      problem)  # fmt: skip
         elif self._problem and not problem:
-            log.warning("rows are durable again in %s", self._file.path)
+            log.warning("rows are durable again in %s; %d requests got 503", self._file.path, self._refused)
+            self._refused = 0
         self._problem = problem
 
 

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from threading import Thread
 from typing import ParamSpec, TypeVar
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from player.config import Settings
-from player.settings import addresses
+from player.settings import addresses, remedies
 from player.settings.addresses import secrets_in
 
 P = ParamSpec("P")
@@ -48,6 +50,12 @@ def explain(error: BaseException, settings: Settings) -> str:
     return hide_password(text, settings)
 
 
+def advise(error: BaseException, settings: Settings) -> str:
+    """Return the first line of *error*, as `explain` does, and what to do about it."""
+    remedy = remedies.of_database(error, sqlite_path(settings))
+    return f"{explain(error, settings)} ({remedy})" if remedy else explain(error, settings)
+
+
 def hide_password(text: str, settings: Settings) -> str:
     """Return *text* with what opens the database masked, however it is written."""
     for secret in secrets_in(settings.database_url.get_secret_value()):
@@ -57,5 +65,12 @@ def hide_password(text: str, settings: Settings) -> str:
 
 
 def shown_url(settings: Settings) -> str:
-    """Return the database's address as it may be shown."""
-    return addresses.shown_url(settings.database_url.get_secret_value())
+    """Return the database's address as it may be shown: a file by its path."""
+    shown = addresses.shown_url(settings.database_url.get_secret_value())
+    return unquote(shown) if sqlite_path(settings) else shown
+
+
+def sqlite_path(settings: Settings) -> Path | None:
+    """Return the file of a SQLite database; None when the database is a server."""
+    url = make_url(settings.database_url.get_secret_value())
+    return Path(url.database or "") if url.get_backend_name() == "sqlite" else None

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from player.config import Settings
 from player.errors import StorageError
 from player.storage import retention
-from player.storage.database import explain, within
+from player.storage.database import advise, explain, within
 from player.storage.migrations import prepare
 from player.storage.spool import Spool
 from player.storage.statements import known_labels, send
@@ -76,7 +76,7 @@ class Shipper:
             try:
                 self._send_all()
             except (SQLAlchemyError, sqlite3.Error, StorageError, OSError) as error:
-                self._notice(explain(error, self._settings))
+                self._notice(str(error) if isinstance(error, StorageError) else advise(error, self._settings))
             else:
                 self._notice("")
             return before - self._spool.count()["spooled"]

@@ -1,5 +1,6 @@
 """The spool's file: how it is made, opened and checked."""
 
+import errno
 import logging
 import os
 import sqlite3
@@ -10,7 +11,8 @@ from urllib.parse import quote
 
 from filelock import FileLock
 
-from player.errors import StorageError
+from player.errors import SpoolDamaged, StorageError
+from player.settings.remedies import of_sqlite, of_system
 
 log = logging.getLogger(__name__)
 
@@ -60,9 +62,14 @@ class SpoolFile:
             if not self.path.exists():
                 self._make()
             return self._open()
-        except (sqlite3.Error, OSError) as error:
-            raise StorageError(f"The spool {self.path} cannot be used: {error}. Its rows may be the only copy: "
-                               "restore it, or move it away to start with an empty one.") from None  # fmt: skip
+        except (sqlite3.Error, OSError, TypeError) as error:
+            if is_damage(error):
+                raise SpoolDamaged(
+                    f"The spool {self.path} cannot be used, it is damaged ({error}). Its rows may be the only copy: "
+                    "`player doctor --fix` sets it aside and rescues what can be read."
+                ) from None
+            what = of_system(error) if isinstance(error, OSError) else of_sqlite(error, self.path)  # type: ignore[arg-type]
+            raise StorageError(f"The spool {self.path} cannot be used: {what or error}.") from None
 
     def _open(self) -> sqlite3.Connection:
         uri = f"file:{quote(self.path.resolve().as_posix())}?mode=rw"  # rw: never a new empty file in its place
@@ -96,22 +103,35 @@ class SpoolFile:
         if self._lenient:
             folder.mkdir(parents=True, exist_ok=True)
         elif not folder.is_dir():
-            raise FileNotFoundError(f"the folder {folder} does not exist")
+            raise FileNotFoundError(errno.ENOENT, "", str(self.path))
         elif self.wal.exists():
-            raise FileNotFoundError(f"it is gone, but {self.wal.name} is still there")
+            raise sqlite3.DatabaseError(f"it is gone, but {self.wal.name} is still there")
         with FileLock(f"{self.path}.made", timeout=10):
             if self.path.exists():
                 return
             part = self.path.with_name(self.path.name + ".part")
-            part.unlink(missing_ok=True)
-            part.touch(mode=0o600)
-            with closing(sqlite3.connect(part)) as connection:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.executescript(SCHEMA)
+            make_empty(part)
             # What is left of a deleted spool does not fit the new one.
             self.wal.unlink(missing_ok=True)
             self.path.with_name(self.path.name + "-shm").unlink(missing_ok=True)
             part.replace(self.path)
+
+
+def make_empty(path: Path) -> None:
+    """Make a spool without rows, in place of whatever has that name."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.executescript(SCHEMA)
+
+
+def is_damage(error: Exception) -> bool:
+    """Tell whether *error* lies in what the file holds; anything else lies around it: its disk, owner, or lock."""
+    if not isinstance(error, sqlite3.Error):
+        return isinstance(error, TypeError)  # the table is there, its one row is not
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
 def check_pages(connection: sqlite3.Connection) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 from player.config import Settings
 from player.errors import StorageError
 from player.storage.columns import to_json, to_text
+from player.storage.rescue import open_spool
 from player.storage.shipper import Shipper
-from player.storage.spool import INSERT, Spool
+from player.storage.spool import INSERT
 
 ROWS_IN_ONE_COMMIT = 500  # of a long list, so that others get their turn
 NO_LOOKUP_SECONDS = 5.0
@@ -53,8 +54,7 @@ class Writer:
 
     def __init__(self, settings: Settings, early_labels: bool = True) -> None:
         """Open nothing yet. *early_labels*: a label may come before its prediction; else it is kept as unknown."""
-        power = settings.storage.durability == "power"
-        self.spool = Spool(settings.path(settings.storage.spool), power, lenient=not settings.strict)
+        self.spool = open_spool(settings)
         self._early_labels = early_labels
         self._shipper = Shipper(settings, self.spool)
         self._no_lookup_until = 0.0

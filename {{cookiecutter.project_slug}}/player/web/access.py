@@ -22,6 +22,7 @@ OPEN = (
     "api.openapi",
     "contract.show",
     "dashboard.static",
+    "front_door.show",
 )
 
 
@@ -60,7 +61,12 @@ def check_key(settings: Settings, known: Mapping[str, str]) -> None:
     # What is looked up is the hash: the time of a refusal tells nothing about a key.
     if fingerprint(given_key()) not in known:
         log.warning("refused %s for %s: no or wrong key", request.path, client())
-        raise Unauthorized("Send the key: Authorization: Bearer KEY.", www_authenticate=WWWAuthenticate("basic"))
+        login = WWWAuthenticate("basic", {"realm": "any user name, and the API key as the password"})
+        how = (
+            "Send the key: Authorization: Bearer KEY. In a browser: any user name, and the key as the password. "
+            "It is what PLAYER_API_KEY holds, or the file that PLAYER_API_KEY_FILE names."
+        )
+        raise Unauthorized(how, www_authenticate=login)
 
 
 def check_origin() -> None:

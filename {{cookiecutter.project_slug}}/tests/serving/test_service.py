@@ -17,9 +17,9 @@ from conftest import clean_environment, scratch_project
 
 from player.config import Settings, load_settings
 from player.model import store
-from player.serving.service import listen
+from player.serving.service import bind
 from player.serving.supervisor import Supervisor, Worker
-from player.serving.worker import note_trouble
+from player.serving.worker import READY, note_trouble
 from player.settings.sections import Server
 from player.storage import queries
 from player.storage.tables import create_engine_for
@@ -158,7 +158,8 @@ def test_stopping_answers_what_was_asked_and_stores_it(service: Service) -> None
 
 def test_an_answer_of_two_packets_does_not_wait(home: Path) -> None:
     """Connections send at once what they have: waiting for the client's confirmation would cost 40 ms."""
-    with listen(load_settings("testing").model_copy(update={"server": own_port()})) as sock:
+    with bind(load_settings("testing").model_copy(update={"server": own_port()})) as sock:
+        sock.listen()
         client = socket.create_connection(sock.getsockname())
         connection, _ = sock.accept()
         with client, connection:
@@ -182,7 +183,9 @@ def test_a_process_that_cannot_be_started_is_tried_again(settings: Settings, mon
 
 def worker(is_alive: bool) -> Worker:
     """Return a worker that is only said to be alive or dead."""
-    return Worker(Mock(is_alive=Mock(return_value=is_alive)), Mock(), Mock())
+    return Worker(
+        Mock(is_alive=Mock(return_value=is_alive)), Mock(poll=Mock(return_value=True), recv=Mock(return_value=READY))
+    )
 
 
 def own_port() -> Server:

@@ -173,11 +173,13 @@ def test_a_large_file_that_was_cut_is_refused(large: Path, monkeypatch: pytest.M
 
 def test_where_users_depend_on_it_the_folder_must_be_there(path: Path) -> None:
     """A missing folder may be a disk that was not mounted."""
-    with pytest.raises(StorageError, match="output does not exist"):
+    with pytest.raises(StorageError, match="output is not there: make it, or mount its disk"):
         Spool(path, lenient=False).open()
 
 
-def test_a_full_disk_is_said_and_gets_well_by_itself(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said_and_gets_well_by_itself(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """When nothing fits, a row is refused and nothing of it is kept; with room again, rows are taken again."""
     monkeypatch.setattr(sqlite_file, "MOST_MB", 1)
     one = Spool(path)
@@ -191,11 +193,17 @@ def test_a_full_disk_is_said_and_gets_well_by_itself(path: Path, monkeypatch: py
         while True:
             put(one, f"row {filled}", size=50_000)
             filled += 1
+    caplog.clear()
+    for i in range(3):
+        with pytest.raises(NotDurable, match="free some space"):
+            put(one, f"too much {i}", size=50_000)
     assert not one.usable()
+    assert [] == caplog.records, "it was said when it began, and not for each row"
 
     monkeypatch.setattr(sqlite_file, "MOST_MB", 10)
 
     assert one.usable()
+    assert ["5 requests got 503"] == [record.getMessage()[-18:] for record in caplog.records]
     put(one, "room again", size=50_000)
     one.close()
     assert len(keys(path)) == filled + 3

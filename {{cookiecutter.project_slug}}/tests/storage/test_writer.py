@@ -1,12 +1,16 @@
 """Rows are durable when the call returns, once each, and every label finds its place."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from threading import Thread
 from typing import Any
 
 import pytest
 
 from player.config import Settings
+from player.storage import queries
+from player.storage.columns import to_json
+from player.storage.tables import create_engine_for
 from player.storage.writer import Writer
 from tests.storage_rows import label, prediction, select, with_storage
 
@@ -103,6 +107,23 @@ def test_each_label_is_told_what_became_of_it(writer: Writer, settings: Settings
     kept = select(settings, "SELECT request_id, label, status FROM labels ORDER BY request_id, status")
     assert kept == [("a", "0", "contradicts"), ("a", "1", "stored"), ("later", "1", "contradicts"),
                     ("later", "0", "early")]  # fmt: skip
+
+
+def test_a_label_that_cannot_be_a_class_is_never_the_truth(writer: Writer, settings: Settings) -> None:
+    """It is kept as history, also when it comes first; the right one, which comes later, is the truth."""
+    writer.put_prediction(prediction("a"))
+    wrong = replace(label("a", "n/a"), strange=True)
+
+    assert ["unknown class", "stored", "unknown class"] == writer.put_labels(
+        [wrong, label("a", 1), replace(wrong, id="b")]
+    )
+    assert ["unknown class", "early"] == writer.put_labels(
+        [replace(label("later", ""), strange=True), label("later", 0)]
+    )
+
+    writer.ship()
+    assert ["1"] == list(queries.recent(create_engine_for(settings), 10)["label"].map(to_json))
+    assert [(5,)] == select(settings, "SELECT count(*) FROM labels")
 
 
 def test_an_early_label_is_the_truth_when_its_prediction_comes(writer: Writer) -> None:

@@ -1,6 +1,8 @@
 """The routes answer as the contract says: always a prediction, always JSON, one row for one request."""
 
+import html
 import json
+import re
 from typing import Any
 
 import pytest
@@ -106,7 +108,7 @@ def test_the_same_request_again_gets_the_same_answer_and_one_row(client: FlaskCl
         ("POST", "/api", b"x" * 2_100_000, 413),
         ("DELETE", "/api", b"", 405),
         ("GET", "/nothing", b"", 404),
-        ("GET", "//api", b"", 404),
+        ("GET", "/x//api", b"", 404),
         ("POST", "/feedback", b"{}", 422),
         ("POST", "/feedback", b'{"request_id": [], "label": 1}', 422),
         ("POST", "/feedback", b'{"request_id": "a", "label": {}}', 422),
@@ -135,6 +137,30 @@ def test_a_label_finds_its_prediction(client: FlaskClient, app: Flask) -> None:
 
     assert [result["status"] for result in results] == ["duplicate", "contradicts", "early"]
     assert list(stored(app)["label"]) == [1]
+
+
+def test_a_label_that_is_no_class_waits_for_a_right_one(client: FlaskClient, app: Flask) -> None:
+    """What the model could never answer is not what the answer is measured by."""
+    ask(client, APPLICANT, request_id="a")
+    labels = [{"request_id": "a", "label": value} for value in ("maybe", 7, "1", 0)]
+
+    results = client.post("/feedback", json=labels).get_json()
+
+    assert ["unknown class", "unknown class", "stored", "contradicts"] == [result["status"] for result in results]
+    assert ["1"] == list(stored(app)["label"])
+
+
+def test_the_front_door_leads_everywhere(client: FlaskClient) -> None:
+    """A browser that only knows the address finds every page, and a first request that needs no repair."""
+    page = client.get("/")
+    links = re.findall(r'<a href="([^"]+)"', page.text)
+
+    assert page.status_code == 200
+    assert {"/dashboard/", "/docs/", "/openapi.json"} <= set(links)
+    for link in links:
+        assert client.get(f"/{html.unescape(link).lstrip('/')}").status_code == 200, link
+    first = next(link for link in links if link.startswith("api?"))
+    assert [] == client.get(f"/{html.unescape(first)}").get_json()["warnings"]
 
 
 def test_a_row_that_cannot_be_stored_is_not_acknowledged(
@@ -208,6 +234,7 @@ def _guarded(model_settings: Settings) -> Any:
 def test_without_the_key_nothing_is_shown_or_changed(guarded: FlaskClient, path: str, given: str | None) -> None:
     """No key, a wrong one, a beginning of it or another case: refused."""
     headers = {"Authorization": given} if given else {}
+    assert "any user name" in guarded.get("/").text, "the way in is said before anybody meets the lock"
     method = "POST" if "feedback" in path else "GET"
 
     assert guarded.open(path, method=method, headers=headers, json={"request_id": "a", "label": 1}).status_code == 401

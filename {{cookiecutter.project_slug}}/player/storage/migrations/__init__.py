@@ -6,15 +6,18 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from player.config import Settings
-from player.errors import StorageError
-from player.storage.database import explain, shown_url
+from player.errors import DatabaseAway, StorageError, TablesOutdated
+from player.settings.remedies import is_away
+from player.storage.database import advise, shown_url, within
 from player.storage.owner import check_owner, claim
 from player.storage.tables import create_engine_for
 
+CHECK_SECONDS = 10.0
 UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 ONE_AT_A_TIME = 7_301_774  # any number: who upgrades a PostgreSQL database holds the lock of this number
 
@@ -30,21 +33,29 @@ def alembic_config() -> Config:
 def upgrade(settings: Settings) -> None:
     """Bring the tables to the newest revision; a missing SQLite file is made. Does nothing when they are there.
 
-    Raises StorageError when the database cannot be reached, is damaged, or belongs to another environment.
+    Raises StorageError with what to do when it is damaged or belongs to another environment: DatabaseAway when it
+    cannot be reached now.
     """
     engine = create_engine_for(settings, create=True)
     try:
         with engine.connect() as connection:
-            if revision(connection) != newest_revision():
+            found = revision(connection)
+            if found not in known_revisions():
+                raise TablesOutdated(another_revision(found, settings))
+            if found != newest_revision():
                 connection.rollback()
                 migrate(connection)
             claim(connection, settings)
-    except (SQLAlchemyError, OSError) as error:
-        raise StorageError(
-            f"The database {shown_url(settings)} cannot be prepared: {explain(error, settings)}."
-        ) from None
+    except (SQLAlchemyError, CommandError, OSError) as error:
+        raise trouble(error, settings, "prepared") from None
     finally:
         engine.dispose()
+
+
+def trouble(error: Exception, settings: Settings, wanted: str) -> StorageError:
+    """Return what to raise for an *error* of the database: which one, what stopped it, what to do."""
+    kind = DatabaseAway if is_away(error) else StorageError
+    return kind(f"The database {shown_url(settings)} cannot be {wanted}: {advise(error, settings)}.")
 
 
 def migrate(connection: Connection) -> None:
@@ -61,39 +72,53 @@ def migrate(connection: Connection) -> None:
 
 
 def prepare(settings: Settings, engine: Engine) -> None:
-    """Make the tables when the database of *engine* has none; where users depend on it, raise StorageError instead."""
+    """Bring the tables of *engine* up to date; where users depend on them, raise StorageError instead."""
     with engine.connect() as connection:
-        if connection.dialect.has_table(connection, "owner"):
+        found = revision(connection)
+        if found == newest_revision():
             check_owner(connection, settings)
             return
     if settings.strict:
-        raise StorageError(f"The database {shown_url(settings)} has no tables, or old ones; run `player db upgrade`.")
+        raise TablesOutdated(another_revision(found, settings))
     upgrade(settings)
 
 
 def check(settings: Settings) -> None:
-    """Raise StorageError, with what to do, when the database is not there, not up to date or not safe to use."""
+    """Raise StorageError, with what to do, when the database is not there, not up to date or not safe to use.
+
+    It is a DatabaseAway when the database cannot be reached now.
+    """
     engine = create_engine_for(settings, create=False)
     try:
-        with engine.connect() as connection:
-            found = revision(connection)
-            unsafe = unsafe_settings(connection)
-            if found == newest_revision():
-                check_owner(connection, settings)
+        found, unsafe = within(CHECK_SECONDS, look, engine, settings)
     except (SQLAlchemyError, OSError) as error:
-        raise StorageError(
-            f"The database {shown_url(settings)} cannot be used: {explain(error, settings)}. "
-            "A new one is made by `player db upgrade`."
-        ) from None
+        raise trouble(error, settings, "used") from None
     finally:
         engine.dispose()
     if found != newest_revision():
-        raise StorageError(
-            f"The database {shown_url(settings)} is at revision {found}, the code needs {newest_revision()}; "
-            "run `player db upgrade`."
-        )
+        raise TablesOutdated(another_revision(found, settings))
     if unsafe:
         raise StorageError(f"PostgreSQL may lose rows: {', '.join(unsafe)}; switch it on in postgresql.conf.")
+
+
+def look(engine: Engine, settings: Settings) -> tuple[str | None, list[str]]:
+    """Return the revision of the tables and the settings that may lose a row; StorageError for another owner."""
+    with engine.connect() as connection:
+        found, unsafe = revision(connection), unsafe_settings(connection)
+        if found == newest_revision():
+            check_owner(connection, settings)
+        return found, unsafe
+
+
+def another_revision(found: str | None, settings: Settings) -> str:
+    """Return what to do about tables that are not at the newest revision."""
+    where = f"The database {shown_url(settings)}"
+    if found is None:
+        return f"{where} has no tables yet; run `player db upgrade`."
+    if found in known_revisions():
+        return f"{where} is at revision {found}, the code needs {newest_revision()}; run `player db upgrade`."
+    return (f"{where} is at revision {found}, which is newer than this code: install the code that goes with it, "
+            "or restore the backup from before the upgrade.")  # fmt: skip
 
 
 def revision(connection: Connection) -> str | None:
@@ -104,6 +129,11 @@ def revision(connection: Connection) -> str | None:
 def newest_revision() -> str | None:
     """Return the revision of the newest migration."""
     return ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+def known_revisions() -> set[str | None]:
+    """Return every revision that this code can bring to the newest one; None is that of a database without tables."""
+    return {None, *(script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions())}
 
 
 def unsafe_settings(connection: Connection) -> list[str]:

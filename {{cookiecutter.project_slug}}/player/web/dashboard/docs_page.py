@@ -25,13 +25,18 @@ def create_blueprint() -> Blueprint:
     return bp
 
 
-def example(components: Components) -> str:
-    """Return a request that can be sent as it stands: its features are typical of the training data."""
+def typical_features(components: Components) -> dict[str, Any]:
+    """Return features as they are typical of the training data; none without a model."""
     contract, schema = components.settings.contract, components.predictor.schema
     described: dict[str, Any] = describe_api(contract, schema)["paths"][contract.predict]["post"]
     fields = described["requestBody"]["content"]["application/json"]["schema"]["properties"]
     asked = fields[contract.features]["properties"] if contract.features else fields
-    features = {name: (field.get("examples") or [0])[0] for name, field in asked.items()}
+    return {name: (field.get("examples") or [0])[0] for name, field in asked.items() if name != contract.request_id}
+
+
+def example(components: Components) -> str:
+    """Return a request that can be sent as it stands."""
+    contract, features = components.settings.contract, typical_features(components)
     body = {contract.request_id: "my-first-request"}
     return json.dumps(body | ({contract.features: features} if contract.features else features))
 
