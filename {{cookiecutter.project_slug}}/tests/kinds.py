@@ -42,7 +42,7 @@ from player.errors import ModelRefused
 from player.features import Schema, as_given, clean_table
 from player.model import store
 from player.model.answering import Link
-from player.model.trial import examine
+from player.trust.trial import examine
 
 Build = Callable[[Schema], Any]
 LOGISTIC = linear_model.LogisticRegression(max_iter=500)

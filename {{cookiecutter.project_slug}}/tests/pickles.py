@@ -235,7 +235,7 @@ NAMES = (
     "sklearn.feature_extraction.text:re.compile sklearn.tests.test_base:np sklearn.base:clone "
     "sklearn.gaussian_process.kernels:PairwiseKernel sklearn.model_selection._search:ParameterSampler "
     "player.training:read_table player.training:Path player.features:pd player.features:pd.read_pickle "
-    "player.features:Feature player.settings.loading:read_secret player.model.unpickler:loads "
+    "player.features:Feature player.settings.loading:read_secret player.trust.unpickler:loads "
     "player.serving.service:serve "
     "player.cli:main customer.cli:main __main__:main os\nsystem:system \u043es:system"
 )

@@ -12,7 +12,7 @@ from sklearn.datasets import load_breast_cancer
 from player.cli import main
 from player.config import ENVIRONMENTS, Settings, load_settings
 from player.model import store
-from player.storage.rescue import open_spool
+from player.storage.local.rescue import open_spool
 
 
 def run(*arguments: str) -> Result:

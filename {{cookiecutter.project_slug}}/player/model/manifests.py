@@ -11,8 +11,8 @@ from pydantic.dataclasses import dataclass
 
 from player.config import Settings
 from player.errors import ModelMissing, ModelRefused
-from player.model import signatures
 from player.model.files import read_once, sweep, write_whole
+from player.trust import signatures
 
 LARGEST = 20_000_000  # bytes of a manifest
 KIND = "manifest"

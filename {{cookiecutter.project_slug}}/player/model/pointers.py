@@ -14,9 +14,9 @@ from pydantic.dataclasses import dataclass
 
 from player.config import Settings
 from player.errors import ModelMissing, ModelRefused
-from player.model import signatures
 from player.model.files import read_once, write_whole
 from player.model.manifests import folder
+from player.trust import signatures
 
 log = logging.getLogger(__name__)
 

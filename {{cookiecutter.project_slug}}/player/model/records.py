@@ -9,8 +9,8 @@ from typing import Any
 
 from player.config import Settings
 from player.errors import ModelRefused
-from player.model import signatures
 from player.model.manifests import Manifest, fingerprint, folder
+from player.trust import signatures
 
 FILE = "promotions.jsonl"
 KIND = "record"

@@ -11,11 +11,9 @@ from typing import Any
 from player.config import Settings
 from player.errors import ModelError, ModelMissing, ModelRefused
 from player.features import Schema
-from player.model import records, signatures, trust
+from player.model import records
 from player.model.files import read_once, write_whole
-from player.model.libraries import packages
 from player.model.manifests import Manifest, fingerprint, folder, put, read_manifest, read_signed
-from player.model.pickler import dumps
 from player.model.pointers import (
     POINTER,
     Pointer,
@@ -26,9 +24,12 @@ from player.model.pointers import (
     readable_pointer,
     revoked,
 )
-from player.model.trial import try_model
-from player.model.unpickler import loads, names_used
 from player.training import Trained
+from player.trust import provenance, signatures
+from player.trust.libraries import packages
+from player.trust.pickler import dumps
+from player.trust.trial import try_model
+from player.trust.unpickler import loads, names_used
 
 __all__ = [
     "POINTER",
@@ -84,7 +85,7 @@ def save(trained: Trained, settings: Settings, note: str = "") -> Manifest:
         created_at=now.isoformat(timespec="seconds"),
         sha256=sha256,
         size=len(data),
-        libraries=trust.versions(packages(names)),
+        libraries=provenance.versions(packages(names)),
         globals=names,
         schema=trained.schema.to_dict(),
         classes=trained.classes,
@@ -108,7 +109,7 @@ def try_once(manifest: Manifest, data: bytes, settings: Settings) -> None:
     """
     path = folder(settings) / f"{manifest.version}.tried"
     described = json.dumps(
-        [asdict(manifest), trust.versions(trust.further_in(manifest.libraries))], sort_keys=True
+        [asdict(manifest), provenance.versions(provenance.further_in(manifest.libraries))], sort_keys=True
     ).encode()
     passed = hashlib.sha256(described).hexdigest().encode()
     with contextlib.suppress(ModelError):
@@ -137,8 +138,8 @@ def open_model(manifest: Manifest, data: bytes, settings: Settings) -> Model:
 
     Whether it may be trusted was asked before (`verify`). Raises ModelRefused.
     """
-    trust.check_hash(data, manifest.sha256, f"Model {manifest.version}")
-    trust.check_versions(manifest.libraries, settings, f"Model {manifest.version}")
+    provenance.check_hash(data, manifest.sha256, f"Model {manifest.version}")
+    provenance.check_versions(manifest.libraries, settings, f"Model {manifest.version}")
     try:
         schema = Schema.from_dict(manifest.schema)
     except (KeyError, TypeError, ValueError):
@@ -155,8 +156,8 @@ def verify(version: str, settings: Settings) -> tuple[Manifest, bytes]:
     name = f"Model {version}"
     manifest, _ = read_signed(version, settings)
     data = read_once(folder(settings) / f"{version}.pkl", settings.model.max_bytes)
-    trust.check_hash(data, manifest.sha256, name)
-    trust.check_versions(manifest.libraries, settings, name)
+    provenance.check_hash(data, manifest.sha256, name)
+    provenance.check_versions(manifest.libraries, settings, name)
     if version in revoked(settings):
         raise ModelRefused(f"{name} was revoked in {settings.environment}; it never runs there again.")
     return manifest, data

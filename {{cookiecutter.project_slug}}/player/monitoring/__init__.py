@@ -10,14 +10,14 @@ import pandas as pd
 
 from player.monitoring.diagnosis import Diagnosis, diagnose
 from player.monitoring.drift import Drift, compare, describe_score, readable, seen_by_model
-from player.monitoring.evidence import weigh
+from player.monitoring.evidence.onset import Onset, find_onset
+from player.monitoring.evidence.traces import find_traces
+from player.monitoring.evidence.weighing import weigh
 from player.monitoring.expected import Expected, expect
 from player.monitoring.figures import Figures, measure, since_current_model, tidy
 from player.monitoring.labels import describe_labels
-from player.monitoring.onset import Onset, find_onset
 from player.monitoring.periods import Period, periods
 from player.monitoring.quality import finite, positive_class
-from player.monitoring.traces import find_traces
 from player.monitoring.words import percent
 from player.reading.labels import known_labels
 from player.settings.sections import Monitoring

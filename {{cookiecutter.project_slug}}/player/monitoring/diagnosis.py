@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from player.monitoring import words
 from player.monitoring.drift import readable
-from player.monitoring.evidence import FEWEST_LABELS, Evidence
+from player.monitoring.evidence.raking import FEWEST_EFFECTIVE
+from player.monitoring.evidence.weighing import FEWEST_LABELS, Evidence
 from player.monitoring.figures import Figures
 from player.monitoring.labels import Labels
-from player.monitoring.raking import FEWEST_EFFECTIVE
 from player.settings.sections import Monitoring
 
 ALL_WELL = "all well"

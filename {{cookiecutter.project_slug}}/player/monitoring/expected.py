@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from player.monitoring.evidence import FEWEST_LABELS, Evidence
+from player.monitoring.evidence.relation import promised
+from player.monitoring.evidence.weighing import FEWEST_LABELS, Evidence
 from player.monitoring.quality import Z95, class_names
-from player.monitoring.relation import promised
 
 MOST_UNLIKE = 0.05  # rows unlike any in training, about which the model knows nothing
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from player.monitoring.drift import Drift, readable
-from player.monitoring.evidence import Evidence
+from player.monitoring.evidence.relation import EVERYWHERE, SURENESS, Direction, Relation
+from player.monitoring.evidence.traces import FEW_GAPS, Trace
+from player.monitoring.evidence.weighing import Evidence
 from player.monitoring.figures import Figures
 from player.monitoring.quality import Share
-from player.monitoring.relation import EVERYWHERE, SURENESS, Direction, Relation
-from player.monitoring.traces import FEW_GAPS, Trace
 
 OTHER_WAY = "like cases turn out differently now"
 MOST_BLAMED = 2

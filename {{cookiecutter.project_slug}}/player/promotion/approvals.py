@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 
 from player.config import Settings
 from player.errors import PromotionRefused
-from player.model import signatures, store
+from player.model import store
 from player.model.files import write_whole
 from player.settings.public_keys import approvers, public_key_of
+from player.trust import signatures
 
 REQUEST = "promotion-request.json"
 KIND = "request"

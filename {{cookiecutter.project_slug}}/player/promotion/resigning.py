@@ -8,8 +8,8 @@ from player.config import Settings
 from player.errors import ConfigError
 from player.model import manifests, pointers, records, store
 from player.model.files import read_once, write_whole
-from player.model.signatures import sign, signed_before, signer
 from player.settings.public_keys import own_key, trusted_keys
+from player.trust.signatures import sign, signed_before, signer
 
 
 def resign(settings: Settings) -> tuple[int, list[str]]:

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from player.config import Settings
 from player.errors import ConfigError, DatabaseAway, ModelError, PlayerError, StorageError, TablesOutdated
-from player.model import cage, store
+from player.model import store
 from player.serving.service import bind
 from player.settings.remedies import of_path
 from player.storage import migrations
 from player.storage.database import sqlite_path
-from player.storage.rescue import open_spool, prepare_spool
+from player.storage.local.rescue import open_spool, prepare_spool
+from player.trust import cage
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from player.config import Settings
 from player.errors import StorageError
 from player.storage.columns import to_text
 from player.storage.database import explain
+from player.storage.local.spool import Spool
 from player.storage.migrations import check, upgrade
 from player.storage.retention import clean_up
-from player.storage.spool import Spool
 from player.storage.tables import Label, Prediction, create_engine_for
 
 

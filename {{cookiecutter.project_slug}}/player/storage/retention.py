@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from player.config import Settings
 from player.storage.columns import to_text
-from player.storage.spool import Spool
+from player.storage.local.spool import Spool
 from player.storage.tables import Label, Prediction
 
 DAY = 24 * 3600

@@ -17,8 +17,8 @@ from player.config import Settings
 from player.errors import StorageError
 from player.storage import retention
 from player.storage.database import advise, explain, within
+from player.storage.local.spool import Spool
 from player.storage.migrations import prepare
-from player.storage.spool import Spool
 from player.storage.statements import known_labels, send
 from player.storage.tables import create_engine_for
 

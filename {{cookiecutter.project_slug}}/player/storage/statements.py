@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
 from player.storage.columns import to_json, to_text
-from player.storage.spool import Row
+from player.storage.local.spool import Row
 from player.storage.tables import TRUTH, Base, Label, Prediction
 
 TABLES: dict[str, type[Base]] = {"prediction": Prediction, "label": Label}

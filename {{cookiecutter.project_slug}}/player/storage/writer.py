@@ -11,9 +11,9 @@ from typing import Any
 from player.config import Settings
 from player.errors import StorageError
 from player.storage.columns import to_json, to_text
-from player.storage.rescue import open_spool
+from player.storage.local.rescue import open_spool
+from player.storage.local.spool import INSERT
 from player.storage.shipper import Shipper
-from player.storage.spool import INSERT
 
 ROWS_IN_ONE_COMMIT = 500  # of a long list, so that others get their turn
 NO_LOOKUP_SECONDS = 5.0

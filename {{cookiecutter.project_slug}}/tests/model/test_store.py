@@ -20,9 +20,9 @@ from player.config import Settings, load_settings
 from player.errors import ModelMissing, ModelRefused
 from player.features import clean_table
 from player.model import store
-from player.model.trial import examine, try_model
-from player.model.unpickler import names_used
 from player.training import Trained
+from player.trust.trial import examine, try_model
+from player.trust.unpickler import names_used
 
 KEY = SecretStr("the-first-key-0123456789abcdefghij")
 OTHER_KEY = SecretStr("another-key-0123456789abcdefghijkl")

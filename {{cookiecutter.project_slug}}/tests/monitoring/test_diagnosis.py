@@ -10,10 +10,10 @@ from customer import world
 from player.config import Settings
 from player.features import clean, to_table
 from player.monitoring import Report, diagnosis, report
-from player.monitoring.evidence import Evidence
+from player.monitoring.evidence.relation import Direction, Relation
+from player.monitoring.evidence.traces import Trace
+from player.monitoring.evidence.weighing import Evidence
 from player.monitoring.labels import Labels
-from player.monitoring.relation import Direction, Relation
-from player.monitoring.traces import Trace
 from player.training import Trained
 
 START = datetime(2026, 11, 23, 7, 22, 40, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from player.config import Settings
 from player.monitoring.bins import make_bins, short
 from player.monitoring.drift import compare, drift_of, psi_by_chance, read_schema, seen_by_model
-from player.monitoring.traces import Trace, find_traces
+from player.monitoring.evidence.traces import Trace, find_traces
 from player.profile import describe_column
 
 AGES = np.random.default_rng(1).normal(45, 12, 20_000)

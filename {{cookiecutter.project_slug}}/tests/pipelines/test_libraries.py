@@ -23,9 +23,10 @@ from xgboost import XGBClassifier, XGBRFClassifier
 from player.config import load_settings
 from player.errors import ModelRefused
 from player.features import Schema
-from player.model import libraries, store, trust
-from player.model.unpickler import loads
+from player.model import store
 from player.retraining.recipes import takes_weights
+from player.trust import libraries, provenance
+from player.trust.unpickler import loads
 
 ALL = "catboost,category_encoders,imblearn,lightgbm,xgboost"
 
@@ -120,7 +121,7 @@ def test_another_version_of_a_library_is_refused_where_users_are() -> None:
     settings = load_settings("acceptance")
     for package, said in (("xgboost", r"xgboost 0\.1 \(here \d"), ("nosuchthing", r"here not installed")):
         with pytest.raises(ModelRefused, match=said):
-            trust.check_versions({**trust.versions(), package: "0.1"}, settings, "Model x")
+            provenance.check_versions({**provenance.versions(), package: "0.1"}, settings, "Model x")
 
 
 @pytest.mark.parametrize(

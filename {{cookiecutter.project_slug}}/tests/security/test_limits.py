@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from player.cli import main
 from player.config import Settings
 from player.settings.addresses import shown_url
-from player.storage import queries, spool
+from player.storage import queries
 from player.storage.backup import back_up
+from player.storage.local import spool
 from player.storage.migrations import upgrade
 from player.storage.tables import create_engine_for
 from player.storage.writer import LabelRow, PredictionRow, Writer

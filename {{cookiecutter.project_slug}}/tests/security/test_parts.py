@@ -26,8 +26,8 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 
 from player.errors import ModelRefused
 from player.features import as_given
-from player.model import cage
-from player.model.unpickler import loads
+from player.trust import cage
+from player.trust.unpickler import loads
 
 LR = linear_model.LogisticRegression
 
@@ -143,7 +143,7 @@ def test_there_are_sixty_of_them() -> None:
 
 def test_the_tricks_are_real() -> None:
     """Without the check each of them loads: every class in it is a listed one."""
-    from player.model.unpickler import AllowList
+    from player.trust.unpickler import AllowList
 
     for make in (*TOLD, *SHADOWED, *(lambda h=h: h(table()) for h in HOLDS)):
         assert AllowList(pickle.dumps(make())).load() is not None
@@ -156,7 +156,7 @@ class Greedy(BaseEstimator):
 GREEDY = """
 import json, os, socket, sys
 from pathlib import Path
-from player.model import cage
+from player.trust import cage
 lacks = cage.enter(4096, 20)
 said = {"lacks": lacks}
 secret, parent = sys.argv[1:3]

@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 from player.cli import main
 from player.config import Settings, load_settings
 from player.model import store
-from player.model.unpickler import names_used
 from player.promotion import gates, records
 from player.training import Trained
+from player.trust.unpickler import names_used
 
 STAGES = ("development", "testing", "acceptance", "production")
 

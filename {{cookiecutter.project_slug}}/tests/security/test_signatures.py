@@ -14,13 +14,14 @@ from pydantic import SecretStr
 from player.cli import main
 from player.config import Settings, load_settings
 from player.errors import ModelRefused, PromotionRefused
-from player.model import pointers, records, signatures, store
+from player.model import pointers, records, store
 from player.promotion import approvals
 from player.promotion.approvals import Asked
 from player.promotion.keys import APPROVERS, make_approver, make_keys
 from player.serving.commands import put_signing_key_away
 from player.settings.public_keys import public_key_of
 from player.training import Trained
+from player.trust import signatures
 
 
 def run(*arguments: str) -> Result:

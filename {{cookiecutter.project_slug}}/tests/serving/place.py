@@ -22,7 +22,7 @@ from player.promotion.gates import Verdict
 from player.serving.checks import before_serving
 from player.serving.supervisor import Supervisor
 from player.storage import queries
-from player.storage.rescue import open_spool
+from player.storage.local.rescue import open_spool
 from player.storage.tables import create_engine_for
 from player.storage.writer import Writer
 from tests.storage_rows import label, prediction

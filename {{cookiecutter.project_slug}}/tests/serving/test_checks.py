@@ -21,8 +21,8 @@ from player.serving.checks import before_serving
 from player.serving.supervisor import Supervisor, Worker
 from player.serving.worker import READY
 from player.storage import migrations
+from player.storage.local.rescue import open_spool
 from player.storage.migrations import prepare, upgrade
-from player.storage.rescue import open_spool
 from player.storage.tables import create_engine_for
 from player.training import Trained
 from tests.postgres import free_port

@@ -11,9 +11,9 @@ from filelock import FileLock
 
 from player.config import Settings
 from player.errors import SpoolDamaged, StorageError
-from player.storage import rescue
-from player.storage.rescue import prepare_spool
-from player.storage.spool import INSERT
+from player.storage.local import rescue
+from player.storage.local.rescue import prepare_spool
+from player.storage.local.spool import INSERT
 from player.storage.writer import Writer
 from tests.storage_rows import label, prediction, select, with_storage
 

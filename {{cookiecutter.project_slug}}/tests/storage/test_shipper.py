@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 from player.config import Settings
 from player.storage import shipper, statements
 from player.storage.database import hide_password, within
-from player.storage.spool import INSERT, Row
+from player.storage.local.spool import INSERT, Row
 from player.storage.writer import PredictionRow, Writer
 from tests.postgres import PASSWORD, Postgres, _postgres, _postgres_url  # noqa: F401 - fixtures
 from tests.storage_rows import label, prediction, select, with_database, with_storage

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 from player.errors import NotDurable, StorageError
-from player.storage import commits, sqlite_file
-from player.storage.spool import INSERT, Spool
+from player.storage.local import commits, sqlite_file
+from player.storage.local.spool import INSERT, Spool
 
 PROJECT = Path(__file__).parents[2]
 NUMBERED = """
 import sys
 from pathlib import Path
-from player.storage.spool import INSERT, Spool
+from player.storage.local.spool import INSERT, Spool
 spool = Spool(Path(sys.argv[1]))
 for i in range(10**9):
     key = f"{sys.argv[2]}-{i}"
@@ -306,4 +306,4 @@ def test_numbers_go_on_after_a_purge(spool: Spool) -> None:
 
 def spool_module() -> object:
     """Return the module, whose name the fixture hides in a test."""
-    return sys.modules["player.storage.spool"]
+    return sys.modules["player.storage.local.spool"]

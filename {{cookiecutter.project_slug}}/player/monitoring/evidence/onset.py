@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from player.monitoring.bins import sort_into_bins, training_shares
-from player.monitoring.evidence import Evidence, Facts, promises
-from player.monitoring.relation import directions
+from player.monitoring.evidence.relation import directions
+from player.monitoring.evidence.weighing import Evidence, Facts, promises
 
 NEWEST = 150  # rows that surely come after the change, to learn from what is now
 FEWEST = 60

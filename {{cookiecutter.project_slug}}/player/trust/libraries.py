@@ -1,6 +1,6 @@
 """Further libraries whose models may be loaded, each only where `[model].libraries` names it.
 
-As in `player.model.allowed` each name stands here by itself: no package is let in as a whole, and no function. A pickle
+As in `player.trust.allowed` each name stands here by itself: no package is let in as a whole, and no function. A pickle
 may make an object of these classes only empty and fill it, as Python does; calling them could open files.
 
 XGBoost, LightGBM and CatBoost hand what they fill in to code in C++, which was not written to withstand an attacker: in
@@ -125,6 +125,6 @@ def how_to_allow(module: str, libraries: Iterable[str]) -> str:
     if library in libraries and find_spec(library) is None:
         return f"It needs {LIBRARIES[library].package}, which is not installed here."
     if library in libraries:
-        return f"Of {library} these classes are known: see player/model/libraries.py."
+        return f"Of {library} these classes are known: see player/trust/libraries.py."
     line = ", ".join(f'"{name}"' for name in sorted({*libraries, library}))
     return f"To allow it, write libraries = [{line}] below [model] in config/base.toml; docs/pipelines.md says more."

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from player.monitoring.traces import FEW_GAPS, Trace
+from player.monitoring.evidence.traces import FEW_GAPS, Trace
 
 
 def untouched(table: pd.DataFrame, traces: Mapping[str, Trace], profile: Mapping[str, Any]) -> np.ndarray:

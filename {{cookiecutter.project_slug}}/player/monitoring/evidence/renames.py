@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from player.monitoring.drift import readable
-from player.monitoring.maps import STUCK, Map
+from player.monitoring.evidence.maps import STUCK, Map
 
 NEW = 0.03  # so many rows with names that training never saw are no chance
 SIGMAS = 3.5

@@ -13,8 +13,8 @@ import numpy as np
 from player.errors import ModelError, ModelFailed, ModelRefused
 from player.features import Schema, to_table
 from player.learning.asking import are_probabilities, ask
-from player.model.unpickler import loads
 from player.settings.sections import ModelSettings
+from player.trust.unpickler import loads
 
 
 def try_model(data: bytes, manifest: Mapping[str, Any], limits: ModelSettings) -> None:
@@ -25,7 +25,7 @@ def try_model(data: bytes, manifest: Mapping[str, Any], limits: ModelSettings) -
     needed: dict[str, Any] = {name: manifest[name] for name in ("globals", "schema", "classes", "examples")}
     needed["further"] = limits.libraries
     most = str(limits.trial_memory_mb), str(math.ceil(limits.trial_seconds))
-    command = [sys.executable, "-B", "-m", "player.model.cage", *most]
+    command = [sys.executable, "-B", "-m", "player.trust.cage", *most]
     # The child gets no secrets, and finds the packages where this process finds them. It has one thread when it enters.
     keep = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "LD_LIBRARY_PATH")
     environment = {name: os.environ[name] for name in keep if name in os.environ}
@@ -88,7 +88,7 @@ def check_answers(pipeline: Any, schema: Schema, classes: list[Any], examples: l
 def main() -> int:
     """Read manifest and pickle from standard input; return 0 when the model works, else say why not.
 
-    `player.model.cage` calls it, once nothing outside can be reached any more.
+    `player.trust.cage` calls it, once nothing outside can be reached any more.
     """
     asked = json.loads(sys.stdin.buffer.readline())
     refusal = examine(sys.stdin.buffer.read(), asked)

@@ -1,7 +1,7 @@
 """Reads a model's pickle without running what it does not know: the second lock, behind the signature.
 
 A pickle is a list of small orders: fetch a name, call it, fill what came out. Names are checked against
-`player.model.allowed`; called is only what was fetched by such a name; filled is only what such a call has made.
+`player.trust.allowed`; called is only what was fetched by such a name; filled is only what such a call has made.
 """
 
 import io
@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from player.errors import ModelRefused
-from player.model.allowed import allowed
-from player.model.libraries import class_of, how_to_allow, library_of
-from player.model.parts import check_parts
+from player.trust.allowed import allowed
+from player.trust.libraries import class_of, how_to_allow, library_of
+from player.trust.parts import check_parts
 
 PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # how protocols 0 to 2 name two modules
 NEVER_NEEDED = (pickle.INST, pickle.OBJ, pickle.EXT1, pickle.EXT2, pickle.EXT4)  # Python 3 does not write these

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from player.storage.columns import to_text
-from player.storage.commits import Commits
-from player.storage.sqlite_file import MOST_MB, SpoolFile
+from player.storage.local.commits import Commits
+from player.storage.local.sqlite_file import MOST_MB, SpoolFile
 
 T = TypeVar("T")
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from player.monitoring.drift import ALARM, Drift, readable
-from player.monitoring.maps import find_map
-from player.monitoring.renames import find_rename
-from player.monitoring.spread import chance_distance, distance, training_values
+from player.monitoring.evidence.maps import find_map
+from player.monitoring.evidence.renames import find_rename
+from player.monitoring.evidence.spread import chance_distance, distance, training_values
 from player.profile.columns import group_of
 
 MORE_GAPS, MANY_GAPS = 0.05, 0.15  # more missing values than expected, as a share of the rows

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from player.monitoring.bins import short
-from player.monitoring.spread import chance_distance, distance, share_then, training_values
+from player.monitoring.evidence.spread import chance_distance, distance, share_then, training_values
 from player.profile.columns import on_step
 
 OUTSIDE = 0.02  # so many rows clearly outside the range of training are no chance

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from player.errors import NotDurable, StorageError
 from player.settings.remedies import of_sqlite
-from player.storage.sqlite_file import Connection, SpoolFile
+from player.storage.local.sqlite_file import Connection, SpoolFile
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from player.monitoring import relation
 from player.monitoring.drift import ALARM, WARN, Drift, readable
+from player.monitoring.evidence import relation
+from player.monitoring.evidence.raking import rake
+from player.monitoring.evidence.relation import Relation
+from player.monitoring.evidence.together import Joint, followers, look, psi_together
+from player.monitoring.evidence.touched import untouched
+from player.monitoring.evidence.traces import Trace
 from player.monitoring.quality import Share, class_names, correct, wilson
-from player.monitoring.raking import rake
-from player.monitoring.relation import Relation
-from player.monitoring.together import Joint, followers, look, psi_together
-from player.monitoring.touched import untouched
-from player.monitoring.traces import Trace
 
 FEWEST_LABELS = 100  # with fewer, the interval of the accuracy is wider than 16 points
 MARGIN = 0.02  # a loss of accuracy smaller than this is nobody's concern

@@ -35,10 +35,10 @@ from sklearn.preprocessing import (
 from player import features
 from player.config import Settings, load_settings
 from player.errors import ModelMissing, ModelRefused
-from player.model import signatures, trust
 from player.model.files import read_once
-from player.model.unpickler import loads, names_used
 from player.training import Trained
+from player.trust import provenance, signatures
+from player.trust.unpickler import loads, names_used
 
 
 @pytest.fixture(name="attacks", scope="module")
@@ -241,17 +241,17 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("library", ["python", "scikit-learn", "numpy"])
 def test_a_model_of_another_version_is_refused_where_users_are(home: Path, environment: str, library: str) -> None:
     """In acceptance and production another version is refused, and both versions are named."""
-    made_with = {**trust.versions(), library: "0.1"}
+    made_with = {**provenance.versions(), library: "0.1"}
 
     with pytest.raises(ModelRefused, match=rf"{library} 0\.1 \(here "):
-        trust.check_versions(made_with, load_settings(environment), "Model x")
+        provenance.check_versions(made_with, load_settings(environment), "Model x")
 
 
 def test_a_model_of_another_version_is_a_warning_while_coding(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """In testing it is a warning."""
-    trust.check_versions({**trust.versions(), "numpy": "0.1"}, settings, "Model x")
+    provenance.check_versions({**provenance.versions(), "numpy": "0.1"}, settings, "Model x")
 
     assert "made with numpy 0.1" in caplog.text
 

@@ -18,8 +18,8 @@ from filelock import FileLock, Timeout
 
 from player.config import Settings
 from player.errors import SpoolDamaged, StorageError
-from player.storage.spool import Spool
-from player.storage.sqlite_file import make_empty
+from player.storage.local.spool import Spool
+from player.storage.local.sqlite_file import make_empty
 
 log = logging.getLogger(__name__)
 

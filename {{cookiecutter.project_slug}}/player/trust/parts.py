@@ -1,7 +1,7 @@
 """Looks through an unpickled model before it is asked anything: what its estimators hold and are told to do.
 
 Estimators that hold others call methods by name, and a few open files whose names are a parameter or a value of a
-request. So beside the names in a pickle (`player.model.allowed`) the values count: this room is the list of what the
+request. So beside the names in a pickle (`player.trust.allowed`) the values count: this room is the list of what the
 parameters of estimators may be. Its functions look and never call anything of the model.
 """
 
