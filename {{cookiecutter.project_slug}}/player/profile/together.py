@@ -31,7 +31,7 @@ def encode(table: pd.DataFrame, features: Mapping[str, Any]) -> tuple[np.ndarray
     parts: list[np.ndarray] = []
     names: list[tuple[str, str]] = []
     few = 3 * len(features) <= MOST_COLUMNS
-    for name, known in features.items():
+    for name, known in sorted(features.items()):  # a manifest keeps no order
         found = (
             number_columns(table[name], known, few)
             if known["kind"] == "number"
@@ -73,7 +73,7 @@ def normal_scores(points: int) -> np.ndarray:
 def category_columns(column: pd.Series, known: Mapping[str, Any]) -> list[tuple[str, np.ndarray]]:
     """Return the columns of one category: name of the value, 1.0 where a row has it."""
     values = column.to_numpy(dtype="object")
-    found = [(name, values == name) for name, share in known["shares"].items() if share >= RARE]
+    found = [(name, values == name) for name, share in sorted(known["shares"].items()) if share >= RARE]
     if known["missing"] >= RARE:
         found.append(("missing", column.isna().to_numpy()))
     return [(part, np.asarray(each, dtype="float64")) for part, each in found]

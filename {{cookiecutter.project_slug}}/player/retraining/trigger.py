@@ -27,7 +27,7 @@ def reason_to_retrain(labelled: pd.DataFrame, fresh: int, manifest: Manifest, se
 def worse(found: Report, manifest: Manifest) -> str:
     """Return what the report of the newest rows complains about, or ""."""
     if found.diagnosis.state in ("warn", "alarm"):
-        return f"{found.diagnosis.cause}: {found.diagnosis.sentence}"
+        return f"{found.diagnosis.title}: {found.diagnosis.sentence}"
     accuracy, before = found.figures.accuracy, manifest.metrics.get("accuracy")
     if accuracy is not None and before is not None and accuracy.high < before:
         return f"accuracy is at most {accuracy.high:.0%}, it was {before:.0%} in training"

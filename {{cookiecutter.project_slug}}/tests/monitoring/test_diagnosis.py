@@ -1,5 +1,6 @@
 """The diagnosis names the cause that the game really had, and claims nothing without evidence."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -173,6 +174,17 @@ def test_a_model_of_an_older_version_is_still_diagnosed(trained: Trained, settin
     found = report(answered(trained, shift), old, settings.monitoring, trained.metrics).diagnosis
 
     assert found.cause == {world.AS_TRAINED: "all well", world.ANOTHER_NATURE: "another nature"}[shift]
+
+
+@pytest.mark.parametrize("shift", [world.AS_TRAINED, world.ANOTHER_NATURE])
+def test_a_profile_that_was_in_a_file_says_the_same(trained: Trained, settings: Settings, shift: str) -> None:
+    """A manifest sorts its keys; the report does not depend on their order."""
+    rows = answered(trained, shift)
+    stored = json.loads(json.dumps(trained.profile, sort_keys=True))
+
+    found = report(rows, stored, settings.monitoring, trained.metrics)
+
+    assert found.diagnosis == diagnose(rows, trained, settings).diagnosis
 
 
 def test_labels_of_approved_applicants_only_are_a_caution(trained: Trained, settings: Settings) -> None:
