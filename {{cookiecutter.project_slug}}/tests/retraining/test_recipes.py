@@ -1,7 +1,5 @@
 """Which rows a recipe learns from, how much they weigh, and which recipes are tried."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,21 +15,22 @@ from player.retraining.recipes import Recipe, boosted_trees, recipes, takes_weig
 SCHEMA = Schema((Feature("x", "number"), Feature("home", "category", categories=("own", "rent"))), "y")
 
 
-class Recorder:
-    """A pipeline that remembers what it was to learn from."""
+class Recorder(DummyClassifier):  # type: ignore[misc]
+    """A classifier that remembers what it was to learn from."""
 
-    steps = (("classifier", None),)
-
-    def fit(self, table: pd.DataFrame, truth: np.ndarray, **extra: Any) -> "Recorder":
+    def fit(self, table: pd.DataFrame, truth: np.ndarray, sample_weight: np.ndarray | None = None) -> "Recorder":
         """Remember it."""
-        self.rows, self.truth, self.extra = table["x"].tolist(), truth.tolist(), extra
+        self.rows, self.truth = table["x"].tolist(), truth.tolist()
+        self.weights = None if sample_weight is None else sample_weight.tolist()
+        super().fit(table, truth)
         return self
 
 
 def learn(window: int | None, past: float) -> Recorder:
     """Return what a recipe does with eight rows."""
     table = pd.DataFrame({"x": range(8)})
-    recorder: Recorder = Recipe("", lambda _: Recorder(), window, past).fit(table, table["x"].to_numpy() % 2, SCHEMA)
+    make = Recipe("", lambda _: Pipeline([("classifier", Recorder())]), window, past)
+    recorder: Recorder = make.fit(table, table["x"].to_numpy() % 2, SCHEMA).steps[-1][1]
     return recorder
 
 
@@ -60,7 +59,7 @@ def test_what_weighs_nothing_is_not_learned_from() -> None:
     """Without a past a recipe sees its window alone, and no weights, which not every pipeline takes."""
     found = learn(3, 0.0)
 
-    assert ([5, 6, 7], [1, 0, 1], {}) == (found.rows, found.truth, found.extra)
+    assert ([5, 6, 7], [1, 0, 1], None) == (found.rows, found.truth, found.weights)
 
 
 def test_older_rows_are_learned_from_with_their_weight() -> None:
@@ -68,7 +67,7 @@ def test_older_rows_are_learned_from_with_their_weight() -> None:
     found = learn(4, 0.5)
 
     assert list(range(8)) == found.rows
-    assert [0.5] * 4 + [1] * 4 == found.extra["classifier__sample_weight"].tolist()
+    assert [0.5] * 4 + [1] * 4 == found.weights
 
 
 def test_a_recipe_needs_five_rows_of_each_class() -> None:

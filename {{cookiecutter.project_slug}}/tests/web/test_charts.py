@@ -75,6 +75,11 @@ def test_bins_stand_side_by_side() -> None:
     assert "a: 50.0% in training, 25.0% now" == bars[0].text
 
 
+def test_without_bins_there_are_no_bars() -> None:
+    """Neither when all were always empty, nor without any period."""
+    assert [] == charts.bin_bars([]) == charts.bin_bars([Bin("a", 0.0, 0.0)]) == charts.volume_bars([])
+
+
 def test_of_many_bins_the_last_are_shown() -> None:
     """The last is where missing and unknown values are."""
     assert 2 * charts.MOST_BINS == len(charts.bin_bars([Bin(str(i), 0.1, 0.1) for i in range(40)]))
