@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 
 from player.cli import main
 from player.config import Settings, load_settings
-from player.model import store
-from player.promotion import gates, records
+from player.model import records, store
+from player.promotion import gates
 from player.training import Trained
 from player.trust.unpickler import names_used
 
