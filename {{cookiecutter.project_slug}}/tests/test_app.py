@@ -11,7 +11,7 @@ from player.config import Settings, load_settings
 
 def test_nobody_is_sent_elsewhere(client: FlaskClient) -> None:
     """A customer follows no redirect, so a path with too many slashes is simply not there."""
-    assert 404 == client.get("//health//live").status_code
+    assert 404 == client.get("/health//live").status_code
 
 
 def test_an_answer_is_written_in_the_order_it_was_made(client: FlaskClient) -> None:

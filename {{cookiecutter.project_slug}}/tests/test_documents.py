@@ -27,6 +27,8 @@ def test_what_can_be_typed_is_a_command(document: str, line: str) -> None:
         while words and words[0] in ("-e", "--environment"):
             words = words[2:]
         assert words, f"{document}: {line}"
+        if words[0].startswith("--") and command.invoke_without_command:
+            break
         name = words.pop(0)
         assert name in command.commands, f"{document}: {line}"
         command = command.commands[name]

@@ -11,7 +11,7 @@ import click
 
 from player.config import ENVIRONMENTS, load_settings
 from player.errors import PlayerError
-from player.logging_config import begin
+from player.logging_config import begin, tell_who_waits
 
 who = click.option("--as", "person", default=getpass.getuser, show_default="your login", help="Who you are.")
 why = click.option("--reason", default="", help="Why; it goes into the record.")
@@ -35,7 +35,7 @@ def promote(target: str, reason: str, approve: bool, version: str, person: str, 
     from player.promotion.promote import promote as move_up
 
     settings = begin(target)
-    click.echo("Asking the gates; the unit tests and the trial of the model may take a minute ...", err=True)
+    tell_who_waits("Asking the gates; the unit tests and the trial of the model may take a minute ...")
     found = move_up(settings, person, reason, approve, version)
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -122,13 +122,13 @@ def dtap(only_prepare: bool) -> None:
     """
     from player.promotion.dtap import address, prepare, start_all, stop_all
 
-    click.echo("Making what is missing: keys, models, data. The first time takes a minute or two ...", err=True)
+    tell_who_waits("Making what is missing: keys, models, data. The first time takes a minute or two ...")
     for line in prepare():
         click.echo(line)
     if only_prepare:
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped in whatever way, it stops all four
-    click.echo("Starting four services; each says when it is ready in its log ...", err=True)
+    tell_who_waits("Starting four services; each says when it is ready in its log ...")
     services = start_all()
     try:
         for name in services:

@@ -7,7 +7,7 @@ import sys
 import click
 
 from player.config import Settings, load_settings
-from player.logging_config import begin
+from player.logging_config import begin, tell_who_waits
 from player.settings.controls import refuse_unsafe
 from player.settings.public_keys import trusted_keys
 
@@ -28,7 +28,8 @@ def serve(context: click.Context, host: str | None, port: int | None, debug: boo
     refuse_unsafe(settings)
     settings = put_signing_key_away(settings)
     if os.environ.get("WERKZEUG_RUN_MAIN") != "true":  # Flask's reloader runs this command again, as its child
-        click.echo(f"Starting {settings.environment} ...", err=True)
+        tell_who_waits(f"Starting {settings.environment} ...")
+        service.check_port(settings)
         checks.before_serving(settings)
     service.serve(settings)
 

@@ -69,6 +69,12 @@ def given_socket() -> socket.socket | None:
     return sock
 
 
+def check_port(settings: Settings) -> None:
+    """Raise ConfigError when the port is taken, before anything else is looked at; a given socket has it already."""
+    if "LISTEN_PID" not in os.environ:
+        bind(settings).close()
+
+
 def bind(settings: Settings) -> socket.socket:
     """Return the socket that all workers share, with its port taken but not open: the first worker opens it."""
     host, port = settings.server.host, settings.server.port

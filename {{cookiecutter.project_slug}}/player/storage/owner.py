@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from player.config import Settings
 from player.errors import StorageError
@@ -19,8 +20,11 @@ def claim(connection: Connection, settings: Settings) -> None:
     if connection.scalar(sa.select(Owner.environment)) is None:
         recorded = connection.scalars(sa.select(ModelRecord.environment).distinct()).all()
         refuse_other(recorded, settings)
-        connection.execute(sa.insert(Owner).values(environment=settings.environment))
-        connection.commit()
+        try:
+            connection.execute(sa.insert(Owner).values(environment=settings.environment))
+            connection.commit()
+        except IntegrityError:  # another process of this environment was faster
+            connection.rollback()
     check_owner(connection, settings)
 
 

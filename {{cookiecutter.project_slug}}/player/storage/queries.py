@@ -11,6 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from player.config import Settings
 from player.errors import StorageError
+from player.settings.remedies import of_database
+from player.storage.database import sqlite_path
 from player.storage.tables import TRUTH, Label, ModelRecord, Prediction, create_engine_for
 
 COLUMNS = (
@@ -40,8 +42,10 @@ def read_recent(settings: Settings, limit: int) -> pd.DataFrame:
     try:
         return recent(engine, limit)
     except SQLAlchemyError as error:
+        remedy = of_database(error, sqlite_path(settings))
+        what = f"{type(error).__name__}: {remedy}" if remedy else type(error).__name__
         raise StorageError(
-            f"The {settings.environment} database cannot be read ({type(error).__name__}); where there is none yet, "
+            f"The {settings.environment} database cannot be read ({what}); where there is none yet, "
             "`player serve` makes it; `player doctor` says more."
         ) from None
     finally:

@@ -18,7 +18,7 @@ def model(**metrics: float) -> Any:
 def found(state: str = "ok", high: float | None = None) -> Any:
     """Return what is looked at of a report; *high* is the upper end of the accuracy."""
     accuracy = None if high is None else SimpleNamespace(high=high)
-    diagnosis = SimpleNamespace(state=state, cause="Shift", sentence="age fell.")
+    diagnosis = SimpleNamespace(state=state, title="Shift", sentence="age fell.")
     return SimpleNamespace(diagnosis=diagnosis, figures=SimpleNamespace(accuracy=accuracy))
 
 

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from pydantic import SecretStr
 
 from player.cli import main
+from player.serving import checks, doctor
 from player.settings import commands
 from player.settings.commands import masked
 from player.settings.controls import Control
@@ -53,8 +54,8 @@ def _three(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Control, ...]:
         Control(name, lambda _, met=met: met, f"reason {name}", f"fix {name}", required=lambda _, need=need: need)
         for name, met, need in (("first", True, True), ("second", False, True), ("third", False, False))
     )
-    monkeypatch.setattr(commands, "CONTROLS", three)
-    monkeypatch.setattr(commands, "unmet", lambda _: [three[1]])
+    monkeypatch.setattr(doctor, "CONTROLS", three)
+    monkeypatch.setattr(checks, "CHECKS", ())
     return three
 
 
@@ -84,7 +85,8 @@ def test_doctor_tells_machines_everything(three: tuple[Control, ...]) -> None:
 
 def test_when_all_is_well_doctor_ends_with_zero(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a script can ask it."""
-    monkeypatch.setattr(commands, "unmet", lambda _: [])
+    monkeypatch.setattr(doctor, "CONTROLS", ())
+    monkeypatch.setattr(checks, "CHECKS", ())
 
     assert 0 == run("doctor").exit_code
 

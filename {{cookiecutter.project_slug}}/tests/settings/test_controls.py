@@ -136,7 +136,11 @@ ALWAYS = {
         ("development", "high", {"values not in the log", "no copies for development"}),
         ("testing", "medium", {"debug off", "values not in the log"}),
         ("acceptance", "low", {*ALWAYS, "debug off", "values not in the log"}),
-        ("acceptance", "medium", {*ALWAYS, "debug off", "values not in the log", "promotion says why"}),
+        (
+            "acceptance",
+            "medium",
+            {*ALWAYS, "debug off", "values not in the log", "promotion says why", "key for predictions"},
+        ),
         ("production", "low", {*ALWAYS, "debug off", "values not in the log", "no debug log"}),
         ("production", "high", {control.name for control in CONTROLS}),
     ],

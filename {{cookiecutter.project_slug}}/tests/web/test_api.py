@@ -147,7 +147,7 @@ def test_a_label_that_is_no_class_waits_for_a_right_one(client: FlaskClient, app
     results = client.post("/feedback", json=labels).get_json()
 
     assert ["unknown class", "unknown class", "stored", "contradicts"] == [result["status"] for result in results]
-    assert ["1"] == list(stored(app)["label"])
+    assert [1] == list(stored(app)["label"])
 
 
 def test_the_front_door_leads_everywhere(client: FlaskClient) -> None:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from tests.postgres import free_port
-from tests.serving.place import SETPRIV, Place
+from place import SETPRIV, Place
+from postgres import free_port
 
 Make = Callable[[Path], object]
 FILES = {

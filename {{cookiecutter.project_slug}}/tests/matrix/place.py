@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 from click.testing import CliRunner
 from sqlalchemy.exc import SQLAlchemyError
+from storage_rows import label, prediction
 
 from player.app import create_app
 from player.cli import main
@@ -25,7 +26,6 @@ from player.storage import queries
 from player.storage.local.rescue import open_spool
 from player.storage.tables import create_engine_for
 from player.storage.writer import Writer
-from tests.storage_rows import label, prediction
 
 PROJECT = Path(__file__).parents[2]
 SHIPPED, WAITING = 40, 20
@@ -81,7 +81,7 @@ class Place:
 
     def run_apart(self, *arguments: str) -> Said:
         """Run it in a process without the rights of root."""
-        program = "import sys; from tests.serving.place import ordinary; ordinary(sys.argv[1:])"
+        program = "import sys; from place import ordinary; ordinary(sys.argv[1:])"
         command = [*(ORDINARY if SETPRIV else ()), sys.executable, "-c", program, "-e", "testing", *arguments]
         paths = os.pathsep.join(str(path) for path in (PROJECT, PROJECT / "tests"))
         done = subprocess.run(command, cwd=self.home, capture_output=True, text=True, timeout=300, check=False,
