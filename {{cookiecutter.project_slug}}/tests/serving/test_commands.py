@@ -38,7 +38,7 @@ def test_it_prepares_and_serves(steps: list[Any]) -> None:
     result = serve()
 
     assert (0, "") == (result.exit_code, result.stdout)
-    assert ["upgrade", ("127.0.0.1", 5001)] == steps
+    assert ["check_current", "upgrade", ("127.0.0.1", 5001)] == steps
     assert not set(VARIABLES) & set(os.environ)
 
 
