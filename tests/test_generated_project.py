@@ -18,7 +18,8 @@ def _project(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_its_own_tests_pass(project: Path) -> None:
     """Every test that a participant gets is green, and none is skipped."""
-    closing = run("pytest", "-q", "--no-header", "-n", "auto", "--dist", "loadfile", cwd=project).stdout.strip().splitlines()[-1]
+    done = run("pytest", "-q", "--no-header", "-n", "auto", "--dist", "loadfile", cwd=project)
+    closing = done.stdout.strip().splitlines()[-1]
     sys.stdout.write(f"the generated project: {closing}\n")
 
     assert re.match(r"\d+ passed", closing.strip("= ")), closing
