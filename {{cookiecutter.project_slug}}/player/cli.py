@@ -169,6 +169,11 @@ def train(
         judged = with_train(settings, data) if data else settings
         make_current(manifest, judged, person, reason or manifest.note * (not settings.strict))
         click.echo(f"{learned} and is current in {settings.environment}.")
+    tell_figures(trained)
+
+
+def tell_figures(trained: Any) -> None:
+    """Print which rows a model learned from and was tested on, and how it did there."""
     if period := getattr(trained, "period", ""):  # an older training.py does not say
         click.echo(f"  {period}")
     for name, value in trained.metrics.items():

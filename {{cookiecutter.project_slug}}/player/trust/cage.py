@@ -2,7 +2,7 @@
 
 Linux gives that to any program: Landlock (docs.kernel.org/userspace-api/landlock.html) for files, network and signals,
 a network of its own (unshare), limits on memory, time, files and processes. What a system does not have is said:
-`missing` names it, `player serve` logs it and `player doctor` shows it.
+`missing` names it, and `player serve` logs it where models must be signed.
 """
 
 import contextlib
