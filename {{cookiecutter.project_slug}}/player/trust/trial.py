@@ -16,6 +16,8 @@ from player.learning.asking import are_probabilities, ask
 from player.settings.sections import ModelSettings
 from player.trust.unpickler import loads
 
+BUSY = 4  # on a busy machine a trial may take so many times its processor time
+
 
 def try_model(data: bytes, manifest: Mapping[str, Any], limits: ModelSettings) -> None:
     """Raise ModelRefused unless the pickle *data* answers its own examples within the limits of time and memory.
@@ -24,6 +26,7 @@ def try_model(data: bytes, manifest: Mapping[str, Any], limits: ModelSettings) -
     """
     needed: dict[str, Any] = {name: manifest[name] for name in ("globals", "schema", "classes", "examples")}
     needed["further"] = limits.libraries
+    seconds = BUSY * limits.trial_seconds  # the limit itself is processor time, which the child is held to
     most = str(limits.trial_memory_mb), str(math.ceil(limits.trial_seconds))
     command = [sys.executable, "-B", "-m", "player.trust.cage", *most]
     # The child gets no secrets, and finds the packages where this process finds them. It has one thread when it enters.
@@ -39,12 +42,12 @@ def try_model(data: bytes, manifest: Mapping[str, Any], limits: ModelSettings) -
             command,
             input=json.dumps(needed).encode() + b"\n" + data,
             capture_output=True,
-            timeout=limits.trial_seconds,
+            timeout=seconds,
             check=False,
             env=environment,
         )
     except subprocess.TimeoutExpired:
-        raise ModelRefused(f"The model did not answer its trial within {limits.trial_seconds:g} s.") from None
+        raise ModelRefused(f"The model did not answer its trial within {seconds:g} s.") from None
     except OSError as error:
         raise ModelRefused(f"The model's trial could not be started ({error.strerror}).") from None
     if child.returncode < 0:
