@@ -162,7 +162,7 @@ def refuses_smoke_test(project: Path, patch: pytest.MonkeyPatch, trained: Traine
     learn(trained, metrics={**trained.metrics, "accuracy": 0.99})
     asked = gates.Link.answer
     patch.setattr(
-        gates.Link, "answer", lambda self, raws: [replace(a, proba=secrets.randbits(9)) for a in asked(self, raws)]
+        gates.Link, "answer", lambda self, raws: [replace(a, proba=secrets.randbits(64)) for a in asked(self, raws)]
     )
     return "testing"
 
