@@ -148,13 +148,12 @@ def train(
     from player.promotion.promote import make_current
     from player.storage.records import record_model
 
-    settings = begin(context.obj)
+    settings = with_table(begin(context.obj), label, drop)
     if settings.strict and settings.promotion.reason_required and not reason.strip():
         raise PlayerError(f'Say why a model is trained in {settings.environment}: --reason "…".')
     if if_missing and store.pointer(settings) is not None:
         click.echo("A model is there already.")
         return
-    settings = with_table(settings, label, drop)
     tell_who_waits(f"Learning from {data or settings.data.train} ...")
     table = training.read_table(data or settings.path(settings.data.train))
     with fitting.told_in_a_sentence():
