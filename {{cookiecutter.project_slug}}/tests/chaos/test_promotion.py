@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from player.promotion.records import APPROVED, read
 
 from player.config import Settings, load_settings
 from player.model import store
+from player.model.records import APPROVED, read
 from player.promotion import gates
 from player.promotion.promote import promote as promote_here
 from player.training import Trained
