@@ -57,9 +57,16 @@ def describe(
     labels: np.ndarray,
     proba: np.ndarray,
     honest: profile.Honest | None = None,
+    fewest_rows: int = 1,
 ) -> dict[str, Any]:
     """Return the training profile that monitoring compares with; see `profile.describe`."""
-    return profile.describe(table, schema, labels, proba, honest)
+    return profile.describe(table, schema, labels, proba, honest, fewest_rows)
+
+
+def mixed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the values of a clean *table*, those of each column in another order: no row is anybody's."""
+    dice = np.random.default_rng(0)
+    return pd.DataFrame({name: dice.permutation(table[name].to_numpy()) for name in table.columns})
 
 
 def leaking_features(table: pd.DataFrame, labels: np.ndarray) -> list[str]:

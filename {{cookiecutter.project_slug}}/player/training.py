@@ -101,9 +101,11 @@ def train(table: pd.DataFrame, settings: Settings) -> Trained:
         classes=[plain(name) for name in pipeline.classes_],
         prior={str(plain(name)): float(count / len(truth)) for name, count in zip(names, counts, strict=True)},
         metrics={name: round(value, 4) for name, value in metrics.items()},
-        profile=evaluation.describe(features, schema, truth, served_proba(pipeline, features), honest),
+        profile=evaluation.describe(
+            features, schema, truth, served_proba(pipeline, features), honest, settings.data.fewest_rows
+        ),
         rows=len(table),
-        examples=as_rows(features.tail(EXAMPLES)),
+        examples=as_rows(evaluation.mixed(features.tail(EXAMPLES))),
         period=describe_split(table, settings.data, learn, test),
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 from player.config import Settings
 from player.errors import ModelError, ModelMissing, ModelRefused
 from player.features import Schema
-from player.model import records
+from player.model import kept_rows, records
 from player.model.files import read_once, write_whole
 from player.model.manifests import Manifest, fingerprint, folder, put, read_manifest, read_signed
 from player.model.pointers import (
@@ -99,6 +99,8 @@ def save(trained: Trained, settings: Settings, note: str = "") -> Manifest:
     )
     try_once(manifest, data, settings)
     put(manifest, data, settings)
+    if said := kept_rows.warning(names, settings):
+        log.warning("%s", said)
     return manifest
 
 

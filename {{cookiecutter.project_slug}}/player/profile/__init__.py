@@ -23,14 +23,20 @@ class Honest:
 
 
 def describe(
-    table: pd.DataFrame, schema: Schema, labels: np.ndarray, proba: np.ndarray, honest: Honest | None = None
+    table: pd.DataFrame,
+    schema: Schema,
+    labels: np.ndarray,
+    proba: np.ndarray,
+    honest: Honest | None = None,
+    fewest_rows: int = 1,
 ) -> dict[str, Any]:
     """Return the training profile: how each feature is spread, how they go together, how honest the model is.
 
-    *table* (rows, features) cleaned, *labels* (rows,), *proba* (rows,) as the API would answer it.
+    *table* (rows, features) cleaned, *labels* (rows,), *proba* (rows,) as the API would answer it. Of a number no
+    value is told that fewer than *fewest_rows* reach.
     """
     names, numbers = np.unique(labels.astype(str), return_counts=True)
-    features = {feature.name: describe_column(table[feature.name], feature.kind) for feature in schema.features}
+    features = {each.name: describe_column(table[each.name], each.kind, fewest_rows) for each in schema.features}
     for name, described in features.items():
         described.update(missing_by(name, table, features))
     profile = {

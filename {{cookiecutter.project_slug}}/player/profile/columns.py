@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from player.reading.columns import bounds
+
 BINS = 10
 POINTS = 200  # quantiles kept of a number
 COMMON = 0.02  # a number that this share of the rows has is kept with its share
@@ -14,14 +16,15 @@ DRAWN = 500  # rows for which the number of different values is kept
 STEPS = tuple(base * 10.0**power for power in range(6, -5, -1) for base in (5, 2.5, 2, 1))
 
 
-def describe_column(column: pd.Series, kind: str) -> dict[str, Any]:
-    """Return kind, share of missing values, and how the other values are spread."""
+def describe_column(column: pd.Series, kind: str, fewest_rows: int = 1) -> dict[str, Any]:
+    """Return kind, share of missing values, and how the others are spread, the outermost *fewest_rows* as one."""
     present = column.dropna()
     missing = 1.0 - len(present) / len(column)
     if kind == "category":
         shares = present.value_counts(normalize=True)
         return {"kind": kind, "missing": missing, "shares": {str(k): float(v) for k, v in shares.items()}}
     values = present.to_numpy(dtype="float64")
+    values = values.clip(*bounds(values, fewest_rows))
     return {"kind": kind, "missing": missing, **describe_numbers(values), **describe_shape(values)}
 
 

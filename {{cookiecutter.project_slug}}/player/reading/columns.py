@@ -1,7 +1,7 @@
 """What a column of a table is: a number with its range, a category with its values, or nothing to learn from."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from player.config import DataSettings
-from player.reading.cells import as_arrow, as_numbers, is_number, is_text, unique
+from player.reading.cells import as_arrow, as_numbers, clean_column, is_number, is_text, unique
 from player.repair import DECIMAL, LARGEST, MISSING, NO, THOUSANDS, YES, Feature, as_text, readings, shorten
 
 MOSTLY = 0.95  # of the cells that are there; a column with so many numbers is one, and the rest is missing
@@ -46,17 +46,18 @@ def read_columns(table: pd.DataFrame, data: DataSettings) -> list[Column]:
     """Return what stands in each column of the training *table* that is not label, id, time or known afterwards."""
     unavailable = (data.label, data.id, data.time, *data.not_at_request_time)
     return [
-        read_column(str(name), table[name], data.missing, keep=name in data.keep)
+        read_column(str(name), table[name], data.missing, name in data.keep, data.fewest_rows)
         for name in table.columns
         if name not in unavailable
     ]
 
 
-def read_column(name: str, given: pd.Series, words: Iterable[str], keep: bool = False) -> Column:
+def read_column(name: str, given: pd.Series, words: Iterable[str], keep: bool = False, fewest_rows: int = 1) -> Column:
     """Return what the training column *given* is; *words*, in any case, mean a missing number.
 
     In a column of texts such a word is a category like any other: NA may be Namibia. With *keep* a column is not
-    left out because it is constant, names the rows or numbers them.
+    left out because it is constant, names the rows or numbers them. The range of a number is what at least
+    *fewest_rows* reach.
     """
     column = with_numbers(as_arrow(given))
     if pa.types.is_nested(column.type):
@@ -71,7 +72,24 @@ def read_column(name: str, given: pd.Series, words: Iterable[str], keep: bool = 
     else:
         found = read_texts(name, [None if v is None else as_text(v) for v in values], counts, places, missing_words)
     reason = "" if keep or len(column) < FEWEST_ROWS else nothing_to_learn(found)
-    return Column(**{**vars(found), "left_out": reason})
+    if found.feature.kind == "number" and fewest_rows > 1:
+        read = clean_column(column, found.feature, written=True)[0]
+        low, high = bounds(read[~np.isnan(read)], fewest_rows)
+        found = replace(found, feature=replace(found.feature, low=low, high=high))
+    return replace(found, left_out=reason)
+
+
+def bounds(values: np.ndarray, fewest_rows: int) -> tuple[float, float]:
+    """Return the lowest and highest of *values* that at least *fewest_rows* of them reach; of few values the middle.
+
+    >>> bounds(np.array([5.0, 1.0, 2.0, 9.0, 3.0]), 1), bounds(np.array([5.0, 1.0, 2.0, 9.0, 3.0]), 2)
+    ((1.0, 9.0), (2.0, 5.0))
+    """
+    if len(values) == 0:
+        return 0.0, 0.0
+    place = min(fewest_rows, (len(values) + 1) // 2)
+    ordered = np.sort(values)
+    return float(ordered[place - 1]), float(ordered[-place])
 
 
 def with_numbers(column: pa.Array) -> pa.Array:

@@ -14,6 +14,7 @@ from player import evaluation, training
 from player.config import DataSettings, Settings
 from player.errors import DataError
 from player.features import Schema, clean, clean_table, read_schema, to_table
+from player.reading.columns import bounds
 from player.reading.labels import Labels
 from player.retraining.choosing import Lessons
 from player.storage import queries
@@ -124,8 +125,8 @@ def unseen(past: Past, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     return rows[~again].reset_index(drop=True), sentence
 
 
-def lessons(past: Past, rows: pd.DataFrame) -> Lessons:
-    """Return training data and collected *rows* as one table, oldest first, under one schema."""
+def lessons(past: Past, rows: pd.DataFrame, fewest_rows: int = 1) -> Lessons:
+    """Return training data and collected *rows* as one table, oldest first, under one schema (see `widened`)."""
     new = to_table([clean(features, past.schema)[0] for features in rows["features"]], past.schema)
     for feature in past.schema.features:
         if feature.kind == "category":
@@ -134,18 +135,19 @@ def lessons(past: Past, rows: pd.DataFrame) -> Lessons:
             new[feature.name] = new[feature.name].where(new[feature.name].isin(known), math.nan)
     both = pd.concat([clean_table(past.table, past.schema), new], ignore_index=True)
     truth = np.concatenate([past.truth, rows["label"].to_numpy(dtype=past.truth.dtype)])
-    return Lessons(both, truth, widened(past.schema, both))
+    return Lessons(both, truth, widened(past.schema, both, fewest_rows))
 
 
-def widened(schema: Schema, table: pd.DataFrame) -> Schema:
-    """Return *schema* with the ranges and categories of a clean *table* (rows, features)."""
+def widened(schema: Schema, table: pd.DataFrame, fewest_rows: int = 1) -> Schema:
+    """Return *schema* with the ranges, those that *fewest_rows* reach, and categories of a *table* (rows, features)."""
     features = []
     for feature in schema.features:
         present = table[feature.name].dropna()
         if feature.kind == "category":
             features.append(replace(feature, categories=tuple(sorted(present.unique()))))
         elif len(present):
-            features.append(replace(feature, low=float(present.min()), high=float(present.max())))
+            low, high = bounds(present.to_numpy(dtype="float64"), fewest_rows)
+            features.append(replace(feature, low=low, high=high))
         else:
             features.append(feature)
     return replace(schema, features=tuple(features))

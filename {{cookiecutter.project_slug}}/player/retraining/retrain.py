@@ -88,7 +88,7 @@ def decide(
     found: Outcome, settings: Settings, past: Past, rows: pd.DataFrame, selective: bool, activate: bool
 ) -> Outcome:
     """Let challengers and champion compete, then save and activate a winner; return the completed outcome."""
-    learnable = lessons(past, rows)
+    learnable = lessons(past, rows, settings.data.fewest_rows)
     right = champion_is_right(store.load(found.champion, settings), rows, look_sizes(found.fresh)[-1])
     candidates = recipes(learnable.schema, len(rows), selective)
     contests = compete(learnable, right, candidates, found.fresh)
@@ -97,7 +97,7 @@ def decide(
     if not best.comparison.better:
         sentence = f"Kept {found.champion}: {best.comparison.sentence}{only}."
         return write_page(replace(found, decision=KEPT, sentence=sentence, contests=contests), settings)
-    trained = learn(best, learnable, len(rows))
+    trained = learn(best, learnable, len(rows), settings.data.fewest_rows)
     manifest = store.save(trained, settings, note=f"player retrain: {best.recipe.name}")
     record_model(manifest, settings)
     if activate and not settings.two_people:
@@ -182,15 +182,17 @@ def clean_all(features: pd.Series, schema: Schema) -> pd.DataFrame:
     return to_table([clean(each, schema)[0] for each in features], schema)
 
 
-def learn(contest: Contest, known: Lessons, collected: int) -> Trained:
+def learn(contest: Contest, known: Lessons, collected: int, fewest_rows: int = 1) -> Trained:
     """Return the winner of *contest*, having learned from everything *known*, as `training.train` would return it.
 
     Metrics are those of the rows it was judged on; the profile is of the newest rows, the ones it is made for. The
-    examples are rows of the training data, not of users: a model outlives what `[storage].keep_days` deletes.
+    examples are values of the training data, not of users: a model outlives what `[storage].keep_days` deletes. For
+    the same reason no value is kept as the end of a range that fewer than *fewest_rows* reach.
     """
     pipeline = contest.recipe.fit(known.table, known.truth, known.schema)
     table, truth = known.table.tail(PROFILE_ROWS).reset_index(drop=True), known.truth[-PROFILE_ROWS:]
-    profile = evaluation.describe(table, known.schema, truth, training.served_proba(pipeline, table))
+    proba = training.served_proba(pipeline, table)
+    profile = evaluation.describe(table, known.schema, truth, proba, fewest_rows=fewest_rows)
     classes = [training.plain(name) for name in pipeline.classes_]
     metrics = {name: round(value, 4) for name, value in contest.metrics.items()}
     return Trained(
@@ -201,5 +203,5 @@ def learn(contest: Contest, known: Lessons, collected: int) -> Trained:
         metrics={**metrics, COLLECTED: float(min(collected, contest.recipe.window or collected))},
         profile=profile,
         rows=int((contest.recipe.weights(len(known.truth)) > 0).sum()),
-        examples=training.as_rows(known.table.head(training.EXAMPLES)),
+        examples=training.as_rows(evaluation.mixed(known.table.head(training.EXAMPLES))),
     )

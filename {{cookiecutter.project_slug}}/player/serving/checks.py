@@ -13,7 +13,7 @@ from pathlib import Path
 
 from player.config import Settings
 from player.errors import ConfigError, DatabaseAway, ModelError, PlayerError, StorageError, TablesOutdated
-from player.model import store
+from player.model import kept_rows, store
 from player.serving.service import bind
 from player.settings.remedies import of_path
 from player.storage import migrations
@@ -33,8 +33,8 @@ def before_serving(settings: Settings) -> None:
     """
     if settings.strict:  # where users are, nothing is made or changed on the way
         store.check_current(settings)
-        if lacks := cage.missing():
-            log.warning("this system has no whole cage: a model that is tried could reach %s", ", ".join(lacks))
+        if trouble := CAGE.trouble(settings):
+            log.warning("%s", trouble)
     else:
         with suppress(ModelError):  # an older model or the most frequent label answers; the log says why
             store.check_current(settings)
@@ -47,11 +47,16 @@ def before_serving(settings: Settings) -> None:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing to look at: *look* raises PlayerError with what to do; *fix* mends it where that is safe."""
+    """One thing to look at: *look* raises PlayerError with what to do; *fix* mends it where that is safe.
+
+    One that *warns* is for a person to weigh: it does not keep anything from starting. *how* says what there is.
+    """
 
     name: str
     look: Callable[[Settings], None]
     fix: Callable[[Settings], object] | None = None
+    warns: bool = False
+    how: Callable[[], str] = str
 
     def trouble(self, settings: Settings) -> str:
         """Return what is wrong and what to do, "" when all is well."""
@@ -170,6 +175,24 @@ def close_to_others(settings: Settings) -> None:
         path.chmod(path.stat().st_mode & ~(stat.S_IRWXG | stat.S_IRWXO))
 
 
+def look_at_cage(_: Settings) -> None:
+    """Raise ConfigError when a model that is tried here could do more than answer."""
+    if lacks := cage.missing():
+        raise ConfigError(
+            f"A model that is tried on this system could reach {', '.join(lacks)}: promote on one where "
+            "`player doctor` finds nothing here."
+        )
+
+
+def look_at_kept_rows(settings: Settings) -> None:
+    """Raise ConfigError when the current model holds rows as they are, where nobody may see them."""
+    with suppress(ModelError):  # said of the model itself
+        said = kept_rows.warning(store.current_manifest(settings).globals, settings)
+        if said:
+            raise ConfigError(said)
+
+
+CAGE = Check("trial in a cage", look_at_cage, warns=True, how=cage.described)
 CHECKS = (
     Check("model", look_at_model),
     Check("spool", look_at_spool, lambda settings: prepare_spool(settings, rescuing=True)),
@@ -179,4 +202,6 @@ CHECKS = (
     Check("log file", look_at_log),
     Check("files private", look_at_modes, close_to_others),
     Check("port free", look_at_port),
+    Check("no rows in the model", look_at_kept_rows, warns=True),
+    CAGE,
 )

@@ -55,7 +55,7 @@ def put_signing_key_away(settings: Settings) -> Settings:
 def doctor(context: click.Context, fix: bool, as_json: bool) -> None:
     """Look at all that `player serve` needs: the environment's controls, model, spool, database, disk, log, port.
 
-    Exit code 1 when something is missing. Nothing is changed without --fix.
+    Exit code 1 when something is missing; a warning is for you to weigh. Nothing is changed without --fix.
     """
     from player.serving.doctor import examine, show
 

@@ -22,6 +22,8 @@ class Finding:
     required: bool
     reason: str
     fix: str
+    warns: bool = False  # not met, and for a person to weigh
+    note: str = ""  # what there is
 
 
 def examine(settings: Settings, fix: bool) -> list[Finding]:
@@ -40,7 +42,7 @@ def look(check: checks.Check, settings: Settings) -> Finding:
     """Return what *check* finds."""
     trouble = check.trouble(settings)
     fix = "player doctor --fix" if trouble and check.fix else ""
-    return Finding(check.name, not trouble, True, trouble, fix)
+    return Finding(check.name, not trouble, not check.warns, trouble, fix, bool(trouble) and check.warns, check.how())
 
 
 def mend(settings: Settings) -> None:
@@ -57,9 +59,11 @@ def mend(settings: Settings) -> None:
 
 def show(finding: Finding) -> None:
     """Print one finding for a person."""
-    state = "met" if finding.met else "MISSING" if finding.required else "not needed"
+    state = "met" if finding.met else "MISSING" if finding.required else "warning" if finding.warns else "not needed"
     click.echo(f"{state:<11} {finding.control}")
-    if finding.required and not finding.met:
+    if finding.note:
+        click.echo(f"{INDENT}{finding.note}")
+    if finding.warns or (finding.required and not finding.met):
         for line in (finding.reason, finding.fix and f"-> {finding.fix}"):
             if line:
                 click.echo(textwrap.fill(line, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT))

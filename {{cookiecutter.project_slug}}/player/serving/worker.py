@@ -84,14 +84,8 @@ async def serve(app: Any, settings: Settings, sock: socket.socket, wire: Wire, s
     gateway = WSGIMiddleware(app, workers=settings.server.threads)
     start_threads(gateway.executor, settings.server.threads)
     front = Front(gateway, settings.server)
-    config = uvicorn.Config(
-        front, http=Connection, backlog=1, ws="none", lifespan="off", log_config=None, access_log=False,
-        server_header=False, proxy_headers=bool(settings.access.trusted_proxies),
-        forwarded_allow_ips=settings.access.trusted_proxies, timeout_keep_alive=settings.server.keep_alive_seconds,
-        timeout_graceful_shutdown=settings.server.stop_timeout_seconds,
-    )  # fmt: skip
     Connection.most = most_connections()
-    server = DrainedServer(config)
+    server = DrainedServer(configure(front, settings))
     asyncio.get_running_loop().set_exception_handler(partial(note_trouble, server, stop))
     running = asyncio.create_task(server.serve([Listening(fileno=sock.detach())]))
     while not server.started and not running.done():
@@ -110,6 +104,16 @@ async def serve(app: Any, settings: Settings, sock: socket.socket, wire: Wire, s
     await say_goodbye(server, settings.server.drain_seconds)
     server.should_exit = True
     await running
+
+
+def configure(front: Any, settings: Settings) -> uvicorn.Config:
+    """Return how uvicorn serves *front*: it believes X-Forwarded-For when a trusted proxy sends it, else never."""
+    return uvicorn.Config(
+        front, http=Connection, backlog=1, ws="none", lifespan="off", log_config=None, access_log=False,
+        server_header=False, proxy_headers=bool(settings.access.trusted_proxies),
+        forwarded_allow_ips=settings.access.trusted_proxies, timeout_keep_alive=settings.server.keep_alive_seconds,
+        timeout_graceful_shutdown=settings.server.stop_timeout_seconds,
+    )  # fmt: skip
 
 
 def note_trouble(

@@ -1,9 +1,10 @@
 """What a setting is: every table of `config/base.toml`, with the values each entry may have."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 Environment = Literal["development", "testing", "acceptance", "production"]
@@ -44,6 +45,7 @@ class DataSettings(Table):
     not_at_request_time: tuple[str, ...]
     missing: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    fewest_rows: int = Field(default=1, ge=1)
 
 
 class Contract(Table):
@@ -67,6 +69,7 @@ class Server(Table):
     threads: int = Field(ge=1, le=256)
     debug: bool
     max_body_bytes: int = Field(ge=1_000)
+    max_bodies_bytes: int = Field(ge=1_000)
     max_waiting: int = Field(ge=1)
     header_timeout_seconds: int = Field(ge=1, le=60)
     body_timeout_seconds: int = Field(ge=1, le=60)
@@ -114,6 +117,14 @@ class Access(Table):
     reused_ids: Literal["fresh", "refuse"]
     trusted_proxies: str
     copy_to_development: bool
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def are_addresses(cls, text: str) -> str:
+        """Refuse what is neither an address nor a network: a name, or "*", could be anybody's."""
+        for part in filter(None, map(str.strip, text.split(","))):
+            ip_network(part, strict=False)
+        return text
 
 
 class PromotionSettings(Table):

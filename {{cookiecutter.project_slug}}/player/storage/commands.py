@@ -45,13 +45,16 @@ def erase(context: click.Context, request_id: str) -> None:
     """
     from player.storage.erasing import erase as erase_now
 
-    found = erase_now(begin(context.obj), request_id)
+    settings = begin(context.obj)
+    found = erase_now(settings, request_id)
     click.echo(
         f"Deleted rows: {found.spool} in the spool, {found.database} in the database, {found.backups} in backups."
     )
     for path in found.left:
-        click.echo(f"{path} may still hold it and cannot be rewritten: delete it, or make a new backup and delete it.")
-    click.echo(
-        "Files of `player batch` and log files are yours to look through; docs/security.md lists what holds rows."
-    )
+        click.echo(f"{path} may still hold it and cannot be rewritten: delete it when you no longer need it.")
+    if settings.environment == "production":
+        click.echo(
+            "Copies of production: `player -e acceptance erase`, `player -e development erase` with the same id."
+        )
+    click.echo("Out of reach: what docs/security.md lists below 'What holds rows', such as files of `player batch`.")
     context.exit(0 if found.spool + found.database + found.backups else 1)

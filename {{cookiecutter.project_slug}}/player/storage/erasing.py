@@ -1,4 +1,4 @@
-"""Deletes one request everywhere it is kept: spool, database, and the backups that can be written again."""
+"""Deletes one request wherever its environment keeps it: spool, database, and the backups that can be rewritten."""
 
 import sqlite3
 import time
@@ -22,7 +22,7 @@ from player.storage.tables import Label, Prediction, create_engine_for
 
 @dataclass(frozen=True)
 class Erased:
-    """How many rows are gone from where, and which backups still hold the request, as they cannot be rewritten."""
+    """How many rows are gone from where, and which files may still hold the request, as they cannot be rewritten."""
 
     spool: int
     database: int
@@ -51,7 +51,7 @@ def erase(settings: Settings, request_id: str) -> Erased:
         engine.dispose()
     folder = settings.path(settings.storage.backup_folder)
     rewritten = sum(erase_in_backup(path, request_id) for path in sorted(folder.glob("*.db")))
-    left = sorted(folder.glob("*.dump"))
+    left = [*sorted(folder.glob("*.dump")), *sorted(spool.path.parent.glob(f"{spool.path.name}.damaged-*"))]
     return Erased(sum(one for one, _ in found), sum(two for _, two in found), rewritten, left)
 
 

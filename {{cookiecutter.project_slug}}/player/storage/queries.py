@@ -23,17 +23,29 @@ TIMES = ("received_at", "label_at", "created_at")
 NUMBERS = {"proba": "float64", "latency_ms": "float64", "degraded": "bool", "rows": "int64"}
 
 
-def recent(engine: Engine, limit: int, since: datetime | None = None) -> pd.DataFrame:
+def recent(engine: Engine, limit: int, since: datetime | None = None, most_bytes: int | None = None) -> pd.DataFrame:
     """Return the newest *limit* predictions (received at or after *since*), the newest first.
 
-    Columns: request_id, received_at, model, pred, proba, degraded, features (dict), warnings (list), latency_ms,
-    label (None until one came) and label_at.
+    With *most_bytes* fewer, when what was asked in them has more bytes. Columns: request_id, received_at, model, pred,
+    proba, degraded, features (dict), warnings (list), latency_ms, label (None until one came) and label_at.
     """
     newest = sa.select(Prediction).order_by(Prediction.received_at.desc(), Prediction.request_id).limit(limit)
     if since is not None:
         newest = newest.where(Prediction.received_at >= since)
+    if most_bytes is not None:
+        newest = newest.limit(min(limit, count_within(engine, newest.subquery(), most_bytes)))
     rows = newest.subquery()
     return fetch(engine, with_label(rows, outer=True).order_by(rows.c.received_at.desc(), rows.c.request_id))
+
+
+def count_within(engine: Engine, newest: sa.Subquery, most_bytes: int) -> int:
+    """Return how many of the rows *newest*, the first ones, have at most *most_bytes* of features and warnings."""
+    size = sum((sa.func.length(sa.type_coerce(newest.c[name], sa.Text)) for name in ("features", "warnings")), 0)
+    so_far = sa.func.sum(size).over(order_by=(newest.c.received_at.desc(), newest.c.request_id))
+    sizes = sa.select(so_far.label("so_far")).subquery()
+    with engine.connect() as connection:
+        fitting = sa.select(sa.func.count()).select_from(sizes).where(sizes.c.so_far <= most_bytes)
+        return int(connection.execute(fitting).scalar_one())
 
 
 def read_recent(settings: Settings, limit: int) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Deletes what is older than `[storage].keep_days`: rows with their labels, in database and spool, and backups."""
+"""Deletes what is older than `[storage].keep_days`: rows with their labels, in database and spool, backups, damage."""
 
 import time
 from contextlib import suppress
@@ -53,12 +53,12 @@ def clean_up(engine: Engine) -> None:
             connection.execute(sa.text("VACUUM predictions, labels"))
 
 
-def forget_files(settings: Settings, folder: Path) -> None:
-    """Delete the files in *folder* that are older than the rows that may be kept."""
+def forget_files(settings: Settings, folder: Path, names: str = "*") -> None:
+    """Delete the files in *folder* with such *names* that are older than the rows that may be kept."""
     if not settings.storage.keep_days:
         return
     oldest = time.time() - settings.storage.keep_days * DAY
-    for path in folder.glob("*"):
+    for path in folder.glob(names):
         with suppress(OSError):  # another process may have been faster
             if path.is_file() and path.stat().st_mtime < oldest:
                 path.unlink()

@@ -133,9 +133,11 @@ class Shipper:
 
     def _retry_refused(self) -> None:
         """Try the rows that the database refused once more: a newer version of this code may know better."""
-        rows = self._spool.set_aside()
-        refused = {row.n for row, _ in within(SEND_SECONDS, send, self._engine, rows)}
-        self._spool.release([row for row in rows if row.n not in refused])
+        last = 0
+        while rows := self._spool.set_aside(after=last):
+            refused = {row.n for row, _ in within(SEND_SECONDS, send, self._engine, rows)}
+            self._spool.release([row for row in rows if row.n not in refused])
+            last = rows[-1].n
 
     def _forget_old(self) -> None:
         """Delete what is older than `[storage].keep_days`, now and then."""
@@ -144,6 +146,7 @@ class Shipper:
             before = datetime.now(UTC) - timedelta(days=days)
             within(10 * SEND_SECONDS, retention.forget, self._engine, self._spool, before)
             retention.forget_files(self._settings, self._settings.path(self._settings.storage.backup_folder))
+            retention.forget_files(self._settings, self._spool.path.parent, f"{self._spool.path.name}.damaged-*")
             self._forgot = time.monotonic()
 
     def _notice(self, error: str) -> None:

@@ -1,8 +1,8 @@
 """Where a model is tried: a process that reads nothing but program files, writes nothing, and reaches nobody.
 
 Linux gives that to any program: Landlock (docs.kernel.org/userspace-api/landlock.html) for files, network and signals,
-a network of its own (unshare), limits on memory, time, files and processes. What a system does not have is said:
-`missing` names it, and `player serve` logs it where models must be signed.
+a network of its own (unshare), limits on memory, time and files. What a system does not have is said: `missing` names
+it, `player doctor` shows it, and `player serve` logs it where models must be signed.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ from pathlib import Path
 CREATE, ADD, RESTRICT = 444, 445, 446  # the numbers of Landlock's three system calls, on every processor
 READ = 1 << 0 | 1 << 2 | 1 << 3  # execute, read a file, read a folder
 EVERYTHING = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}  # rights by Landlock's version
+SIGNALS_TOO = 6  # from this version of Landlock on
 NEW_USER, NEW_NETWORK, NEW_IPC, NEW_MOUNTS = 0x10000000, 0x40000000, 0x08000000, 0x00020000
 NO_NEW_PRIVILEGES, OWN_COPY, PATH_ONLY = 38, 1 << 18 | 1 << 14, 0o10000000
 PROGRAMS = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/usr/share/zoneinfo", "/etc/ld.so.cache",
@@ -46,6 +47,8 @@ def enter(megabytes: int, seconds: int) -> list[str]:
         found.append("files of other programs")
     if version >= 4 and "the network" in found:
         found = ["the network, except for TCP", *found[1:]]
+    if version < SIGNALS_TOO:
+        found.append("other programs of this user, by a signal")
     if not limit(megabytes, seconds):
         found.append("memory and time of the processor")
     return found
@@ -121,12 +124,20 @@ def limit(megabytes: int, seconds: int) -> bool:
 
 def missing() -> list[str]:
     """Return what a model that is tried could reach on this system; empty where the cage is whole."""
-    command = [sys.executable, "-c", "from player.model import cage; print('\\n'.join(cage.enter(4096, 5)))"]
+    command = [sys.executable, "-c", "from player.trust import cage; print('\\n'.join(cage.enter(4096, 5)))"]
     path = os.pathsep.join(filter(None, sys.path))
-    done = subprocess.run(  # noqa: S603 - our own interpreter and module
-        command, capture_output=True, text=True, timeout=30, check=False, env={**os.environ, "PYTHONPATH": path}
-    )
-    return [line for line in done.stdout.splitlines() if line] if done.returncode == 0 else ["anything"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(  # noqa: S603 - our own interpreter and module
+            command, capture_output=True, text=True, timeout=30, check=True, env={**os.environ, "PYTHONPATH": path}
+        )
+        return [line for line in done.stdout.splitlines() if line]
+    return ["anything"]
+
+
+def described() -> str:
+    """Return how a trial is isolated on this system."""
+    version = landlock_version()
+    return f"Landlock version {version}, namespaces, limits" if version else "a process of its own, without secrets"
 
 
 def main() -> int:

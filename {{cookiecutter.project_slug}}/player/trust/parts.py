@@ -2,7 +2,8 @@
 
 Estimators that hold others call methods by name, and a few open files whose names are a parameter or a value of a
 request. So beside the names in a pickle (`player.trust.allowed`) the values count: this room is the list of what the
-parameters of estimators may be. Its functions look and never call anything of the model.
+parameters of estimators may be. Its functions look and never call anything of the model. That it is complete for the
+installed scikit-learn is what `tests/security/test_listed.py` looks up in its sources.
 """
 
 import types
@@ -34,6 +35,8 @@ PARAMETERS: Mapping[str, tuple[Any, ...]] = {
     "response_method": METHODS,
     "_response_method": METHODS,
     "prediction_method": METHODS,
+    "chain_method": METHODS,
+    "chain_method_": METHODS,
     "voting": ("hard", "soft"),
     "warm_start": (True, False),
     "verbose_feature_names_out": (True, False),

@@ -203,7 +203,8 @@ def show_metrics() -> Response:
 def openapi() -> Response:
     """Return the contract as an OpenAPI 3.1 document."""
     settings = components().settings
-    return jsonify(describe_api(settings.contract, components().predictor.schema, settings.access.key_required))
+    schema, needs = components().predictor.schema, (settings.access.key_required, settings.predict_needs_key)
+    return jsonify(describe_api(settings.contract, schema, *needs))
 
 
 def shown(row: PredictionRow) -> str:

@@ -7,21 +7,32 @@ from player.repair import Feature
 from player.settings.sections import Contract
 
 JSON = "application/json"
-PROBLEM = {"description": "problem", "content": {"application/problem+json": {"schema": {"type": "object"}}}}
-REFUSALS = {str(status): PROBLEM for status in (400, 401, 403, 413, 415, 422, 429, 503)}
+REFUSALS = {
+    400: "the request cannot be understood",
+    401: "no key, or none that opens this",
+    403: "sent by another site",
+    413: "more than one request may have",
+    415: "not the kind of body that is read here",
+    422: "a label that cannot be kept",
+    429: "this caller had its share of this minute; Retry-After says when to ask again",
+    503: "too much at once, or no room to keep the answer; ask again",
+}
+USED = "this request_id was used for something else, and [access].reused_ids says to refuse that"
 
 
-def describe_api(contract: Contract, schema: Schema | None, key_required: bool = False) -> dict[str, Any]:
+def describe_api(
+    contract: Contract, schema: Schema | None, key_required: bool = False, predict_needs_key: bool = False
+) -> dict[str, Any]:
     """Return the document: paths, bodies and answers under the names of *contract*, features of *schema*.
 
-    *key_required*: labels need the key.
+    *key_required*: labels need the key. *predict_needs_key*: predictions need one too.
     """
     features = {f.name: describe_feature(f) for f in schema.features} if schema else {}
     return {
         "openapi": "3.1.0",
         "info": {"title": "player", "version": "1", "description": "Predictions, labels and health of one model."},
         "paths": {
-            contract.predict: describe_predict(contract, features),
+            contract.predict: describe_predict(contract, features, predict_needs_key),
             contract.feedback: {"post": describe_feedback(contract, key_required)},
             "/health/live": {"get": operation("Whether the process runs")},
             "/health/ready": {"get": operation("Whether answers are given and kept")},
@@ -39,8 +50,8 @@ def describe_feature(feature: Feature) -> dict[str, Any]:
     return {"description": f"one of: {', '.join(feature.categories[:20])}", "examples": list(feature.categories[:1])}
 
 
-def describe_predict(contract: Contract, features: dict[str, Any]) -> dict[str, Any]:
-    """Return the two ways to ask for a prediction."""
+def describe_predict(contract: Contract, features: dict[str, Any], needs_key: bool) -> dict[str, Any]:
+    """Return the two ways to ask for a prediction, with the key where it is needed."""
     request_id = {"description": "a text or an integer; made when it is absent or neither", "examples": ["a-1", 7]}
     envelope = {"type": "object", "properties": {contract.request_id: request_id}}
     # No type: what is no object is repaired as well, with a warning.
@@ -65,6 +76,9 @@ def describe_predict(contract: Contract, features: dict[str, Any]) -> dict[str, 
     post["requestBody"] = {"required": True, "content": {JSON: {"schema": envelope}}}
     get = operation("Ask for a prediction, features as query arguments", answer)
     get["parameters"] = [{"name": name, "in": "query", "schema": {}} for name in features]
+    for each in (post, get):
+        each["responses"]["409"] = problem(USED)
+        each["security"] = [{"key": []}] if needs_key else []
     return {"post": post, "get": get}
 
 
@@ -90,4 +104,10 @@ def describe_feedback(contract: Contract, key_required: bool) -> dict[str, Any]:
 def operation(summary: str, answer: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return one operation with its good answer and the problems every route may report."""
     good = {"description": "OK", "content": {JSON: {"schema": answer or {}}}}
-    return {"summary": summary, "responses": {"200": good, **REFUSALS}}
+    refusals = {str(status): problem(what) for status, what in REFUSALS.items()}
+    return {"summary": summary, "responses": {"200": good, **refusals}}
+
+
+def problem(what: str) -> dict[str, Any]:
+    """Return an answer that is a problem document (RFC 9457)."""
+    return {"description": what, "content": {"application/problem+json": {"schema": {"type": "object"}}}}

@@ -16,7 +16,8 @@ from player.settings.sections import Contract
 
 log = logging.getLogger(__name__)
 
-MOST_WAITING = 500  # more copies than this are dropped: the shadow is too slow, and production must not notice
+# More copies, or bytes of them, are dropped: the shadow is too slow, and production must not notice.
+MOST_WAITING, MOST_BYTES = 500, 8_000_000
 ANSWER_SECONDS = 2.0
 PAUSE_SECONDS = 5.0  # after a failure nothing is tried for so long
 
@@ -31,7 +32,8 @@ class Shadow:
         self.url = url
         self.headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
         self.contract = contract
-        self.waiting: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue(MOST_WAITING)
+        self.waiting: queue.Queue[bytes] = queue.Queue(MOST_WAITING)
+        self.lock, self.held = threading.Lock(), 0  # bytes of what waits
         self.quiet = QuietLog(log)
         self.stopping = threading.Event()
         self.thread: threading.Thread | None = None
@@ -52,17 +54,35 @@ class Shadow:
         """Leave a copy of a request to be sent, and return at once. *features* as they were received."""
         if not self.url:
             return
+        copy = self.written(request_id, features)
         try:
-            self.waiting.put_nowait((request_id, features))
+            with self.lock:
+                if self.held + len(copy) > MOST_BYTES:
+                    raise queue.Full
+                self.waiting.put_nowait(copy)
+                self.held += len(copy)
         except queue.Full:
             COPIES.labels("dropped").inc()
+
+    def written(self, request_id: str, features: dict[str, Any]) -> bytes:
+        """Return a request as it is sent: as bytes it waits in the least room."""
+        names = self.contract
+        asked = {names.features: features} if names.features else features
+        return json.dumps({**asked, names.request_id: request_id}).encode("ascii")
+
+    def next(self) -> bytes:
+        """Return the copy that waits longest; raises queue.Empty after half a second without one."""
+        copy = self.waiting.get(timeout=0.5)
+        with self.lock:
+            self.held -= len(copy)
+        return copy
 
     def send_all(self) -> None:
         """Send what waits, over one connection, until stopped."""
         with closing(self.connect()) as connection:
             while not self.stopping.is_set():
                 with suppress(queue.Empty):
-                    self.send(connection, *self.waiting.get(timeout=0.5))
+                    self.send(connection, self.next())
 
     def connect(self) -> http.client.HTTPConnection:
         """Return a connection that opens itself with the first request, and again after it was closed."""
@@ -70,10 +90,10 @@ class Shadow:
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         return kind(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)
 
-    def send(self, connection: http.client.HTTPConnection, request_id: str, features: dict[str, Any]) -> None:
+    def send(self, connection: http.client.HTTPConnection, copy: bytes) -> None:
         """Send one copy; when that fails, wait before the next one."""
         try:
-            self.ask(connection, request_id, features)
+            self.ask(connection, copy)
             COPIES.labels("sent").inc()
         except (OSError, http.client.HTTPException) as error:
             COPIES.labels("failed").inc()
@@ -81,12 +101,9 @@ class Shadow:
             connection.close()
             self.stopping.wait(PAUSE_SECONDS)
 
-    def ask(self, connection: http.client.HTTPConnection, request_id: str, features: dict[str, Any]) -> None:
+    def ask(self, connection: http.client.HTTPConnection, copy: bytes) -> None:
         """Ask the shadow once; raises OSError or HTTPException when it gives no prediction."""
-        names = self.contract
-        asked = {names.features: features} if names.features else features
-        body = json.dumps({**asked, names.request_id: request_id})  # all in ASCII
-        connection.request("POST", names.predict, body, self.headers)
+        connection.request("POST", self.contract.predict, copy, self.headers)
         answer = connection.getresponse()
         answer.read()
         if answer.status != http.client.OK:

@@ -98,12 +98,15 @@ def test_one_request_is_erased_everywhere(settings: Settings) -> None:
     writer.stop()
     backup = settings.path(settings.storage.backup_folder)
     back_up(settings, backup)
+    damaged = settings.path(settings.storage.spool + ".damaged-20260101-000000")
+    damaged.touch()
     assert b"Zaphod" in bytes_of(settings.home / "output")
 
     done = CliRunner().invoke(main, ["-e", "testing", "erase", "r1"])
     again = CliRunner().invoke(main, ["-e", "testing", "erase", "r1"])
 
     assert (0, 1) == (done.exit_code, again.exit_code), done.output
+    assert str(damaged) in done.output
     left = bytes_of(settings.home / "output")
     assert b"Zaphod" not in left
     assert b"erase-this-label" not in left

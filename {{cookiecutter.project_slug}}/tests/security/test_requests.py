@@ -109,6 +109,16 @@ def test_predictions_need_a_key_where_the_rating_asks_for_it(guarded: Any) -> No
     assert 200 == app.test_client().get("/health/live").status_code
 
 
+def test_the_contract_says_who_is_refused(guarded: Any, app: Flask) -> None:
+    """401, 409 and 429 are documented where they are answered, and the key where it is needed."""
+    closed, opened = (each.test_client().get("/openapi.json").get_json() for each in (guarded[0], app))
+    for method in ("get", "post"):
+        described = closed["paths"]["/api"][method]
+        assert {"401", "409", "429"} <= set(described["responses"])
+        assert ([{"key": []}], []) == (described["security"], opened["paths"]["/api"][method]["security"])
+    assert "409" not in closed["paths"]["/feedback"]["post"]["responses"]
+
+
 def test_labels_tell_who_sent_them_and_ids_belong_to_a_key(guarded: Any) -> None:
     """The name of the key stands beside each row and each label, never the key."""
     app, ann, bob = guarded

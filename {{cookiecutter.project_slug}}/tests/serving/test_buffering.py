@@ -106,6 +106,31 @@ def test_a_body_that_is_too_large_is_refused(front: Front, client: Client) -> No
     assert 413 == asyncio.run(client.ask(front))
 
 
+def large(front: Front) -> tuple[Client, asyncio.Task[int]]:
+    """Return a client that has sent 600,000 bytes and then keeps silent, and the task that waits for its answer."""
+    client = Client(b"x" * 300_000, b"x" * 300_000)
+    return client, asyncio.create_task(client.ask(front))
+
+
+def test_large_bodies_have_one_room_together_and_small_ones_their_own(settings: Settings) -> None:
+    """What does not fit gets 503; what was answered, refused or given up makes room again; a small body always fits."""
+    limits = {"max_bodies_bytes": 2_000_000, "body_timeout_seconds": 1}
+
+    async def flood() -> None:
+        front = Front(echo, settings.server.model_copy(update=limits))
+        asked = [large(front)[1] for _ in range(20)]
+        await asyncio.sleep(0.1)
+        held, small = front.held, await Client(b"x" * 16_000, b"").ask(front)
+        statuses = sorted(await asyncio.gather(*asked))
+        again = await Client(b"x" * 600_000, b"").ask(front)
+
+        assert 1_000_000 < held <= 2_000_000
+        assert ([408] * 3 + [503] * 17, 200, 200) == (statuses, small, again)
+        assert 0 == front.held
+
+    asyncio.run(flood())
+
+
 def test_a_request_with_two_lengths_is_refused(front: Front) -> None:
     """What one program takes for a body and another for a second request is neither."""
     client = Client(b"0", headers=((b"content-length", b"1"), (b"transfer-encoding", b"chunked")))

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from pydantic import SecretStr
 
 from player.cli import main
+from player.errors import ConfigError
 from player.serving import checks, doctor
 from player.settings import commands
 from player.settings.commands import masked
@@ -78,9 +79,25 @@ def test_doctor_tells_machines_everything(three: tuple[Control, ...]) -> None:
     result = run("doctor", "--json")
 
     assert 1 == result.exit_code
-    assert {"control": "second", "met": False, "required": True, "reason": "reason second", "fix": "fix second"} == (
-        json.loads(result.stdout)[1]
-    )
+    second = {"control": "second", "met": False, "required": True, "reason": "reason second", "fix": "fix second"}
+    assert second.items() <= json.loads(result.stdout)[1].items()
+
+
+def test_doctor_warns_of_what_a_person_weighs(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What there is, and what it lacks; a warning alone is no reason to end with 1."""
+
+    def lacks(_: object) -> None:
+        raise ConfigError("it could reach the network")
+
+    cage = checks.Check("cage", lacks, warns=True, how=lambda: "limits")
+    monkeypatch.setattr(doctor, "CONTROLS", ())
+    monkeypatch.setattr(checks, "CHECKS", (cage, checks.Check("well", lambda _: None, warns=True)))
+    result = run("doctor")
+
+    assert 0 == result.exit_code
+    assert [
+        "warning     cage", "            limits", "            it could reach the network", "met         well"
+    ] == result.stdout.splitlines()  # fmt: skip
 
 
 def test_when_all_is_well_doctor_ends_with_zero(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,15 @@ def test_recent_rows_can_begin_at_a_time(engine: Engine) -> None:
     assert ["e", "d"] == list(queries.recent(engine, limit=100, since=NOON + timedelta(minutes=3))["request_id"])
 
 
+def test_recent_rows_are_as_many_as_have_room(engine: Engine) -> None:
+    """The newest ones whose features and warnings have at most so many bytes together."""
+    one = len('{"age": 42, "home": "rent"}[]')
+
+    assert ["e", "d"] == list(queries.recent(engine, 100, most_bytes=3 * one - 1)["request_id"])
+    assert ["e", "d", "c"] == list(queries.recent(engine, 3, most_bytes=5 * one)["request_id"])
+    assert queries.recent(engine, 100, most_bytes=one - 1).empty
+
+
 def test_labelled_rows_come_oldest_first(engine: Engine) -> None:
     """What can be learnt from, in the order in which it happened."""
     table = queries.labelled(engine)

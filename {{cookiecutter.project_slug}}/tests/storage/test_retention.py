@@ -1,5 +1,6 @@
 """What is too old is gone: from the database, from the spool, and from the disk."""
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -86,6 +87,36 @@ def test_no_byte_of_a_deleted_applicant_is_left(settings: Settings) -> None:
 
     assert gone.encode() not in everything(settings.home / "output")
     assert kept.encode() in everything(settings.home / "output")
+
+
+def test_what_the_database_refused_goes_too(settings: Settings) -> None:
+    """Rows set aside are as old as they say; one that says nothing is old, one of today stays."""
+    writer = Writer(keep(settings, 90))
+    writer.start()
+    rows = [(1, json.dumps({"received_at": at.isoformat()})) for at in (OLD,)]
+    rows += [(2, json.dumps({"received_at": NEW.isoformat()})), (3, "{}"), (4, "no JSON")]
+    insert = "INSERT INTO aside (n, kind, body, reason) VALUES (?, 'prediction', ?, 'x')"
+    writer.spool.write(lambda c: c.executemany(insert, rows))
+    writer.spool.forget((NEW - timedelta(days=90)).timestamp())
+
+    assert [2] == [row.n for row in writer.spool.set_aside()]
+    writer.stop()
+
+
+def test_a_damaged_spool_is_not_kept_for_ever(settings: Settings) -> None:
+    """The copy that was set aside holds rows too; other files of the folder are nobody's to delete."""
+    output = settings.home / "output"
+    damaged, other = output / "testing-spool.db.damaged-20260101-000000-wal", output / "report.html"
+    for path in (damaged, other):
+        path.touch()
+        then = time.time() - 91 * retention.DAY
+        os.utime(path, (then, then))
+    writer = Writer(keep(settings, 90))
+    writer.start()
+    writer.ship()
+    writer.stop()
+
+    assert (False, True) == (damaged.exists(), other.exists())
 
 
 def everything(folder: Path) -> bytes:

@@ -18,7 +18,7 @@ from player.monitoring import Period
 from player.monitoring.bins import MISSING, Bin
 from player.monitoring.quality import wilson
 from player.storage.tables import Base, Label, Prediction
-from player.web.dashboard import charts, create_blueprint
+from player.web.dashboard import charts, create_blueprint, page
 
 START = datetime(2026, 11, 23, 7, 22, 40, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}\ud800\x00\u202e"
@@ -194,6 +194,17 @@ def test_a_database_without_tables_is_a_trouble_not_an_error(parts: FakeParts) -
     Base.metadata.drop_all(parts.engine)
 
     assert "The database does not answer (OperationalError)" in page_of(parts)
+
+
+def test_large_rows_do_not_fill_the_memory(parts: FakeParts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page looks at so many of the newest rows as have room, and says that it does; ordinary ones all have."""
+    monkeypatch.setattr(page, "MOST_BYTES", 100_000)
+    add_rows(parts.engine, 30)
+    assert "so large" not in page_of(parts)
+    with parts.engine.begin() as connection:
+        connection.execute(sa.update(Prediction).values(features={"x": 5_000 * "y"}, warnings=[5_000 * "z"]))
+
+    assert "only 9 are looked at" in page_of(parts)
 
 
 def test_a_missing_model_is_a_trouble_not_an_error(settings: Settings, engine: sa.Engine) -> None:

@@ -173,6 +173,23 @@ def test_copies_that_cannot_be_sent_are_dropped(
     assert 15 == copies("dropped") - dropped
 
 
+def test_copies_wait_in_bounded_bytes(model_settings: Settings, receiver: Receiver) -> None:
+    """A stranger's large requests and a slow shadow together cost no memory; what is sent makes room again."""
+    copied = Shadow(receiver.url, model_settings.contract)
+    dropped = copies("dropped")
+    for number in range(50):
+        copied.mirror(str(number), {"note": "x" * 400_000})
+    held = copied.held
+    copied.start()
+    wait_until(lambda: len(receiver.asked) == 19)
+    copied.mirror("after", {})
+    wait_until(lambda: len(receiver.asked) == 20)
+    copied.stop()
+
+    assert 7_000_000 < held <= shadow.MOST_BYTES
+    assert (31, 0) == (copies("dropped") - dropped, copied.held)
+
+
 def test_without_an_address_nothing_is_copied(app: Flask) -> None:
     """The default: no thread, no queue that fills."""
     ask(app, {})

@@ -8,6 +8,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -28,6 +29,8 @@ INSERT = """INSERT INTO rows (kind, key, about, truth, at, body) VALUES (?, ?, ?
 
 WAITING = "FROM rows WHERE n > (SELECT value FROM state WHERE name = 'shipped') ORDER BY n"
 MOST_BYTES = 8_000_000
+REFUSED_BEFORE = """DELETE FROM aside
+                    WHERE coalesce(json_extract(iif(json_valid(body), body, '{}'), '$.received_at'), '') < ?"""
 
 
 class Row(NamedTuple):
@@ -104,9 +107,10 @@ class Spool:
 
         self.write(work)
 
-    def set_aside(self) -> list[Row]:
-        """Return the rows that the database refused."""
-        return [Row(*found) for found in self.read("SELECT n, kind, body FROM aside ORDER BY n")]
+    def set_aside(self, after: int = 0, most: int = 100) -> list[Row]:
+        """Return the oldest *most* rows that the database refused, of those with a number above *after*."""
+        sql = "SELECT n, kind, body FROM aside WHERE n > ? ORDER BY n LIMIT ?"
+        return [Row(*found) for found in self.read(sql, after, most)]
 
     def release(self, rows: Iterable[Row]) -> None:
         """Forget that *rows* were refused: the database has them now."""
@@ -140,13 +144,17 @@ class Spool:
         return self._nearly_full
 
     def forget(self, before: float) -> None:
-        """Delete the shipped rows received before this time (seconds since 1970), and all labels of such rows."""
+        """Delete the rows received before this time (seconds since 1970), and all labels of such rows; none that waits.
+
+        Of what the database refused that goes too; what cannot be dated there counts as old.
+        """
         shipped = "n <= (SELECT value FROM state WHERE name = 'shipped')"
         old = "SELECT key FROM rows WHERE kind = 'prediction' AND at < ?"
 
         def work(connection: sqlite3.Connection) -> None:
             connection.execute(f"DELETE FROM rows WHERE {shipped} AND about IN ({old})", (before,))  # noqa: S608 - no values
             connection.execute(f"DELETE FROM rows WHERE {shipped} AND at < ?", (before,))  # noqa: S608 - no values
+            connection.execute(REFUSED_BEFORE, (datetime.fromtimestamp(before, UTC).isoformat(),))
 
         self.write(work)
         self._commits.empty_log()

@@ -24,7 +24,8 @@ from player.storage.database import within
 from player.web.components import Components
 from player.web.dashboard.history import History
 
-HISTORY, MOST_ROWS = 12, 6000  # how many windows the page looks back, and how many rows at most
+# How many windows the page looks back, and how many rows and bytes of them at most: a stranger can make rows large.
+HISTORY, MOST_ROWS, MOST_BYTES = 12, 6000, 8_000_000
 NEWEST = 10
 COMMONEST = 8
 GOOD_FOR = 5.0  # seconds a page is shown again instead of computed anew
@@ -126,9 +127,11 @@ def read_tables(components: Components, limit: int) -> tuple[pd.DataFrame, int, 
     """Return the newest *limit* rows, newest first, how many there are in all, the models, and what went wrong."""
     try:
         # Not longer: a frozen database must not hold the threads that answer requests.
-        rows = within(PATIENCE, queries.recent, components.engine, limit)
+        rows = within(PATIENCE, queries.recent, components.engine, limit, most_bytes=MOST_BYTES)
         total = within(PATIENCE, queries.count_predictions, components.engine)
-        return rows, total, within(PATIENCE, queries.models, components.engine), []
+        few = f"The newest rows are so large that only {len(rows):,} are looked at."
+        troubles = [few] if len(rows) < min(limit, total) else []
+        return rows, total, within(PATIENCE, queries.models, components.engine), troubles
     except (SQLAlchemyError, OSError) as error:
         trouble = f"The database does not answer ({type(error).__name__}); what was there before cannot be shown."
         return pd.DataFrame(columns=list(queries.COLUMNS)), 0, pd.DataFrame(), [trouble]
