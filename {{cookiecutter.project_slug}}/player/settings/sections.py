@@ -46,6 +46,12 @@ class DataSettings(Table):
     keep: tuple[str, ...] = ()
 
 
+class Customer(Table):
+    """What the customer of this project plays; the player itself does not read it."""
+
+    world: str = ""
+
+
 class Contract(Table):
     """The names on the wire."""
 
@@ -158,6 +164,7 @@ class Settings(BaseSettings):
     project: Project
     rating: Rating
     data: DataSettings
+    customer: Customer = Customer()
     contract: Contract
     server: Server
     model: ModelSettings
