@@ -1,1 +1,1 @@
-"""The other side of the game: applicants with a known truth, and a customer who asks your API about them."""
+"""The other side of the game: cases with a known truth, and a customer who asks your API about them."""

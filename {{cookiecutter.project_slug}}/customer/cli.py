@@ -23,6 +23,7 @@ from customer.rounds import Population, Round
 from customer.score import GameResult
 
 URL = "http://127.0.0.1:5000"
+TABLE, DESCRIPTION = Path("data/train_data.csv"), Path("config/data.toml")  # whose rows and columns: [customer].world
 EXAMPLE = """\b
 Examples: against a player that is running, and with its server started and stopped for you:
     customer play
@@ -61,7 +62,7 @@ def main() -> None:
 
 @main.command("play", epilog=PLAY_EXAMPLES)
 @click.option("--url", default=URL, show_default=True, help="Where the player's API is.")
-@click.option("--seed", default=2026, show_default=True, type=click.IntRange(min=0), help="Which applicants come.")
+@click.option("--seed", default=2026, show_default=True, type=click.IntRange(min=0), help="Which cases come.")
 @click.option("--requests", default=500, show_default=True, type=click.IntRange(1, 1_000_000), help="For each round.")
 @click.option("--rounds", "names", help='Only these, with commas: --rounds "as trained,odd values".')
 @click.option("--data", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Play with this CSV's rows.")
@@ -71,7 +72,7 @@ def main() -> None:
     "--deadline", default=DEADLINE_SECONDS, show_default=True, type=click.FloatRange(0.01, 60), help="Seconds."
 )
 @click.option("--parallel", default=rounds.PARALLEL, show_default=True, type=click.IntRange(1, 1000), help="At once.")
-@click.option("--rate", default=0.0, type=click.FloatRange(0, 10_000), help="Applicants a second (0: no pause).")
+@click.option("--rate", default=0.0, type=click.FloatRange(0, 10_000), help="Cases a second (0: no pause).")
 @click.option("--start", "command", help=START_HELP)
 @click.option("--stay", is_flag=True, help="With --start: keep the server running until Ctrl-C.")
 @click.option(
@@ -103,7 +104,7 @@ def play_command(
 ) -> None:
     """Play a game against one player and show the score.
 
-    A correct prediction earns 1 point, a wrong one 0, none at all costs 1. The same seed brings the same applicants.
+    A correct prediction earns 1 point, a wrong one 0, none at all costs 1. The same seed brings the same cases.
     The key for predictions and labels, where the player needs one, comes from CUSTOMER_API_KEY or --api-key-file.
     """
     if stay and not command:
@@ -137,17 +138,21 @@ def play_command(
 @main.command("data", epilog=DATA_EXAMPLE)
 @click.option("--rows", default=20_000, show_default=True, type=click.IntRange(1, 10_000_000))
 @click.option("--seed", default=2026, show_default=True, type=click.IntRange(min=0))
-@click.option(
-    "--output", default="data/train_data.csv", show_default=True, type=click.Path(dir_okay=False, path_type=Path)
-)
+@click.option("--output", default=str(TABLE), show_default=True, type=click.Path(dir_okay=False, path_type=Path))
 def data_command(rows: int, seed: int, output: Path) -> None:
-    """Write the training data: applicants from the time before the game."""
+    """Write the training data: cases from the time before the game, of the world that config/base.toml names.
+
+    What the columns of data/train_data.csv mean goes into config/data.toml; any other file stands alone.
+    """
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        world.training_table(rows, seed).to_csv(output, index=False, lineterminator="\n", encoding="utf-8")
-    except OSError as error:
-        raise OneLine(CustomerError(f"{output} cannot be written: {error.strerror}.")) from None
-    click.echo(f"{rows} rows in {output}")
+        played = world.chosen()
+        save(output, played.training_table(rows, seed).to_csv(index=False, lineterminator="\n"))
+        click.echo(f"{rows} rows in {output}")
+        if output == TABLE:
+            save(DESCRIPTION, played.describe())
+            click.echo(f"What its columns mean is in {DESCRIPTION}")
+    except CustomerError as error:
+        raise OneLine(error) from None
 
 
 def read_url(url: str, contract: Contract) -> str:
@@ -178,7 +183,7 @@ def read_key(path: Path | None, key: str | None) -> str:
 
 
 def choose_population(data: Path | None, label: str | None, drop: tuple[str, ...]) -> Population:
-    """Return where the applicants come from; raises UsageError when only half of a table is named."""
+    """Return where the cases come from; raises UsageError when only half of a table is named."""
     if (data is None) != (label is None):
         raise click.UsageError("--data and --label go together: a table, and the column of it to predict.")
     return rounds.from_csv(data, label, drop) if data and label else rounds.the_world()

@@ -3,8 +3,11 @@
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from customer.errors import CustomerError
+
+CONFIG = Path("config/base.toml")
 
 
 @dataclass(frozen=True)
@@ -20,15 +23,19 @@ class Contract:
     label: str = "label"
 
 
-def load_contract(path: Path = Path("config/base.toml")) -> Contract:
-    """Return the contract in the file at *path*, or the default one when there is no such file or table."""
+def read_config(path: Path = CONFIG) -> dict[str, Any]:
+    """Return the tables of the file at *path*, none when there is no such file; raises CustomerError when broken."""
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return Contract()
+        return {}
     except (OSError, ValueError) as error:
         raise CustomerError(f"{path} cannot be read: {error}") from None
-    names = settings.get("contract", {})
+
+
+def load_contract(path: Path = CONFIG) -> Contract:
+    """Return the contract in the file at *path*, or the default one when there is no such file or table."""
+    names = read_config(path).get("contract", {})
     known = {field.name for field in fields(Contract)}
     wrong = [name for name, value in names.items() if name not in known or not isinstance(value, str)]
     if wrong:

@@ -37,7 +37,7 @@ async def play(
 ) -> GameResult:
     """Play *rounds* against *player* and return the result; *watch* sees each result as it comes.
 
-    The applicants and their order depend on *seed* alone; the ids of the requests are new in every game, so that no
+    The cases and their order depend on *seed* alone; the ids of the requests are new in every game, so that no
     player can answer from memory. Raises NoPlayer when the warm-up ends without a prediction.
     """
     begun = Beginning(player.url, seed, rounds[0].population.truth_known)
@@ -96,7 +96,7 @@ class Seat:
         self.results: list[Result] = []
 
     async def warm_up(self, case: Case, pause: float) -> int:
-        """Ask about the same applicant until there is a prediction; return how often that was. No points."""
+        """Ask about the same case until there is a prediction; return how often that was. No points."""
         verdict, asked = Verdict(REFUSED), list[Result]()
         for number in range(WARM_UP_TRIES):
             asked.append(await self.ask(WARM_UP, number, case))
@@ -110,7 +110,7 @@ class Seat:
         raise NoPlayer(f"No prediction from {url} in {WARM_UP_TRIES} attempts (last: {verdict.reason}); {hint}.")
 
     async def play_round(self, part: Round, seed: int) -> RoundScore:
-        """Ask about every applicant of a round, some at the same time, and return its figures."""
+        """Ask about every case of a round, some at the same time, and return its figures."""
         cases = draw_cases(part, seed)
         numbers = iter(range(len(cases)))
         results: dict[int, Result] = {}
@@ -134,7 +134,7 @@ class Seat:
         return score(part.name, in_order, [case.best for case in cases])
 
     async def ask(self, name: str, number: int, case: Case) -> Result:
-        """Ask about one applicant under an id that says nothing about it."""
+        """Ask about one case under an id that says nothing about it."""
         request_id = str(uuid.uuid5(self.game_id, f"{name} {number}"))
         return Result(name, request_id, await self.referee.ask(request_id, case.features, case.label))
 

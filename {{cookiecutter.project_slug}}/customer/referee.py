@@ -1,4 +1,4 @@
-"""Asks one player about one applicant and judges the answer: points, and the reason for them.
+"""Asks one player about one case and judges the answer: points, and the reason for them.
 
 A prediction counts when it equals the true label and is of its kind: in JSON 1.0 and 1 are the same number, but
 `true` is not a number and "1" is a text. Whatever a player answers, the referee comes back before the deadline.

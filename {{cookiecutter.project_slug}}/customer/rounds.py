@@ -1,4 +1,4 @@
-"""What a game consists of: its rounds, and the applicants of each, fixed by the seed."""
+"""What a game consists of: its rounds, and the cases of each, fixed by the seed."""
 
 import zlib
 from collections.abc import Callable
@@ -14,13 +14,13 @@ from customer import oddities, table, world
 
 ODD_VALUES = "odd values"
 RUSH_HOUR = "rush hour"
-LABEL_DELAY = 50  # a label is known when this many more applicants have been asked
+LABEL_DELAY = 50  # a label is known when this many more cases have been asked
 PARALLEL, BURST = 8, 64  # requests on their way at once
 
 
 @dataclass(frozen=True)
 class Case:
-    """One applicant: what is sent, the true label, and whether a player who knows the truth would be right.
+    """One case: what is sent, the true label, and whether a player who knows the truth would be right.
 
     `row` is a checksum of the row as it was drawn, by which it is known again however odd it was made.
     """
@@ -33,7 +33,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Population:
-    """Where applicants come from: the world of `world.py`, or the rows of a labelled CSV."""
+    """Where cases come from: a world, or the rows of a labelled CSV."""
 
     draw: Callable[..., pd.DataFrame]  # (random numbers, how many, which shift) -> rows with their label
     label: str
@@ -49,7 +49,7 @@ class Population:
 
 @dataclass(frozen=True)
 class Round:
-    """A part of the game: how many applicants, from where, and how they come."""
+    """A part of the game: how many cases, from where, and how they come."""
 
     name: str
     requests: int
@@ -58,12 +58,13 @@ class Round:
     odd: bool = False
     label_delay: int = LABEL_DELAY
     parallel: int = PARALLEL
-    rate: float = 0.0  # applicants a second; 0: as fast as they are answered
+    rate: float = 0.0  # cases a second; 0: as fast as they are answered
 
 
 def the_world() -> Population:
-    """Return the loan applicants whose truth is known."""
-    return Population(world.sample, world.LABEL, (0, 1))
+    """Return the world this project plays; its truth is known."""
+    played = world.chosen()
+    return Population(played.sample, played.label, (0, 1))
 
 
 def from_csv(path: Path, label: str, drop: tuple[str, ...] = ()) -> Population:
@@ -75,7 +76,7 @@ def from_csv(path: Path, label: str, drop: tuple[str, ...] = ()) -> Population:
 
 
 def standard_game(population: Population, requests: int, parallel: int = PARALLEL, rate: float = 0.0) -> list[Round]:
-    """Return the rounds that *population* allows, in the order of play, with *requests* applicants each.
+    """Return the rounds that *population* allows, in the order of play, with *requests* cases each.
 
     They come at *rate* a second (0: as fast as they are answered), only in the rush hour all at once.
     """
@@ -87,7 +88,7 @@ def standard_game(population: Population, requests: int, parallel: int = PARALLE
 
 
 def draw_cases(part: Round, seed: int) -> list[Case]:
-    """Return the applicants of a round; the same *seed* gives the same ones, whichever other rounds are played."""
+    """Return the cases of a round; the same *seed* gives the same ones, whichever other rounds are played."""
     rng = np.random.default_rng([seed, zlib.crc32(part.name.encode())])
     drawn = part.population.draw(rng, part.requests, part.shift)
     marks = [f"{mark:016x}" for mark in pd.util.hash_pandas_object(drawn, index=False).tolist()]

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
+from player import TEMPLATE
 from player.batch.commands import batch
 from player.config import ENVIRONMENTS, Settings, load_settings
 from player.errors import PlayerError
@@ -66,6 +67,7 @@ def meaning(error: Exception, environment: str | None) -> str:
 
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--environment", "-e", type=click.Choice(ENVIRONMENTS), help="Instead of PLAYER_ENV.")
+@click.version_option(TEMPLATE, message="player, from version %(version)s of the template")
 @click.pass_context
 def main(context: click.Context, environment: str | None) -> None:
     """Train, serve and watch a model.

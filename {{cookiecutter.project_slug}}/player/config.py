@@ -1,8 +1,9 @@
 """Which environment this is, and every setting in it: `load_settings()` is all that other code needs.
 
-Lowest first: `config/base.toml`, the CIA rating's controls in `config/rating.toml`, `config/<environment>.toml`,
-environment variables `PLAYER_…` (nested names with two underscores: `PLAYER_SERVER__PORT`). Secrets come from
-variables only, or from a file named by `PLAYER_…_FILE`. How they are read is in `player/settings/`.
+Lowest first: `config/data.toml` (the columns of the training table), `config/base.toml`, the CIA rating's controls in
+`config/rating.toml`, `config/<environment>.toml`, environment variables `PLAYER_…` (nested names with two underscores:
+`PLAYER_SERVER__PORT`). Secrets come from variables only, or from a file named by `PLAYER_…_FILE`. How they are read is
+in `player/settings/`.
 """
 
 from player.settings.loading import load_settings

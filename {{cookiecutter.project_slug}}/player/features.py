@@ -1,4 +1,4 @@
-"""What an applicant looks like: names, types and ranges; any JSON object becomes one clean row. Yours to change.
+"""What a case looks like: names, types and ranges; any JSON object becomes one clean row. Yours to change.
 
 The schema is read from the training table, so another table needs no other code. What a single cell means is in
 `player/repair.py`.

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,16 +33,33 @@ hypothesis_settings.load_profile("player")
 
 PROJECT = Path(__file__).parents[1]
 KEYS = {"PLAYER_SIGNING_KEY": "9f8e7d6c5b4a39281706f5e4d3c2b1a0", "PLAYER_API_KEY": "0a1b2c3d4e5f60718293a4b5c6d7e8f9"}
+# What the tests call the columns that are no features, whichever world the project plays; the features keep its names.
+ROLES = {
+    "label": "repaid",
+    "id": "applicant_id",
+    "time": "applied_on",
+    "not_at_request_time": ["months_in_arrears"],
+}
 LEVELS = {f"PLAYER_RATING__{concern}": "low" for concern in ("CONFIDENTIALITY", "INTEGRITY", "AVAILABILITY")}
 
 
 def scratch_project(folder: Path) -> Path:
     """Copy what configures a project into *folder*, so that a test cannot touch the real one."""
     shutil.copytree(PROJECT / "config", folder / "config")
+    roles = "".join(f"{role} = {name!r}\n" for role, name in ROLES.items())
+    (folder / "config" / "data.toml").write_text(f"[data]\n{roles}", encoding="utf-8")
     (folder / "data").mkdir()
     for name in ("models", "output"):
         (folder / name).mkdir()
     return folder
+
+
+def training_data() -> pd.DataFrame:
+    """Return the project's training data; the columns that are no features have the names of the tests."""
+    described = tomllib.loads((PROJECT / "config" / "data.toml").read_text(encoding="utf-8"))["data"]
+    (afterwards,), (known_late,) = described["not_at_request_time"], ROLES["not_at_request_time"]
+    names = {described[role]: name for role, name in ROLES.items() if isinstance(name, str)}
+    return read_table(PROJECT / "data" / "train_data.csv").rename(columns={**names, afterwards: known_late})
 
 
 def clean_environment(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
@@ -66,7 +84,7 @@ def _no_request() -> Iterator[None]:
 @pytest.fixture(name="table", scope="session")
 def _table() -> pd.DataFrame:
     """The first 2,000 rows of the training data."""
-    return read_table(PROJECT / "data" / "train_data.csv").head(2000)
+    return training_data().head(2000)
 
 
 @pytest.fixture(name="home")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from player import logging_config
 from player.config import Settings
 from player.logging_config import OneLineFormatter, QuietLog, begin, one_line, setup_logging
+from player.training import Trained
 
 
 @given(st.text())
@@ -54,14 +55,17 @@ def test_lines_go_to_the_file_of_the_settings(settings: Settings) -> None:
     assert "written" in (settings.home / "output" / "testing.log").read_text(encoding="utf-8")
 
 
-def test_the_five_things_worth_logging_are_logged(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_five_things_worth_logging_are_logged(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture, trained: Trained
+) -> None:
     """Loading, preprocessing, the request, who made it, and the database write each leave a line."""
+    number = next(feature.name for feature in trained.schema.features if feature.kind == "number")
     with caplog.at_level(logging.DEBUG):
         client.application.extensions["player"].predictor.reload()
-        client.post("/api", json={"request_id": "logged", "features": {"age": "42"}})
+        client.post("/api", json={"request_id": "logged", "features": {number: "42"}})
         client.application.extensions["player"].writer.ship()
 
-    assert "preprocessing repaired: age: number given as text" in caplog.text
+    assert f"preprocessing repaired: {number}: number given as text" in caplog.text
     assert "predicted" in caplog.text
     assert "for 127.0.0.1" in caplog.text
     assert "loaded model" in caplog.text

@@ -10,11 +10,11 @@ from customer.board.standings import movers
 FEW, BIG = 16, 10  # up to so many players everybody is shown large; else the first so many, the others in columns
 WIDTH, HEIGHT = 100, 24  # of a trend, in its own units
 MEANING = {
-    "as trained": "applicants like those in the training data",
+    "as trained": "cases like those in the training data",
     "odd values": "missing values, text in numbers, categories nobody has seen",
-    "another population": "other people applied than before",
+    "another population": "other people came than before",
     "data gathered differently": "the same people, but a column was filled in another way",
-    "another nature": "what makes an applicant repay had changed",
+    "another nature": "what decides the label had changed",
     "rush hour": "many requests at once",
 }
 

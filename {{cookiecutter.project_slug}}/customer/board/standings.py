@@ -17,7 +17,7 @@ Outcome = tuple[int, str, int, float, bool]  # player, reason, points, milliseco
 
 @dataclass
 class Tally:
-    """What one player has earned so far. `history` holds the points after each block of applicants."""
+    """What one player has earned so far. `history` holds the points after each block of cases."""
 
     points: int = 0
     best: int = 0

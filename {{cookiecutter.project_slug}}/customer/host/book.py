@@ -1,4 +1,4 @@
-"""The rounds in the database: their applicants, blocks, and every request; whatever is written here has happened."""
+"""The rounds in the database: their cases, blocks, and every request; whatever is written here has happened."""
 
 import json
 import time
@@ -56,7 +56,7 @@ class Book:
         self.engine = engine
 
     def start_play(self, plan: Plan, drawn: Sequence[Case]) -> Play:
-        """Write down that a round begins, with all its applicants."""
+        """Write down that a round begins, with all its cases."""
         with self.engine.begin() as connection:
             values = {"name": plan.name, "plan": json.dumps(plan.to_dict()), "state": RUNNING, "started": time.time()}
             play_id = connection.execute(plays.insert().values(**values).returning(plays.c.id)).scalar_one()
@@ -83,7 +83,7 @@ class Book:
             return [Play(r.id, r.name, Plan(**json.loads(r.plan)), r.state, r.void, r.started) for r in rows]
 
     def cases(self, play_id: int) -> list[Case]:
-        """Return the applicants of a round, in their order."""
+        """Return the cases of a round, in their order."""
         query = select(cases).where(cases.c.play_id == play_id).order_by(cases.c.number)
         with self.engine.connect() as connection:
             return [
@@ -125,7 +125,7 @@ class Book:
             connection.execute(update(blocks).where(blocks.c.id == block_id).values(closed=True))
 
     def asked(self, block_id: int) -> set[tuple[int, int]]:
-        """Return (player, applicant) of each request of a block that is written down."""
+        """Return (player, case) of each request of a block that is written down."""
         with self.engine.connect() as connection:
             query = select(asks.c.player_id, asks.c.number).where(asks.c.block_id == block_id)
             return {(row.player_id, row.number) for row in connection.execute(query)}

@@ -65,7 +65,7 @@ def check(
 
 
 async def look_once(address: str, deadline: float, population: Population) -> Any:
-    """Ask a player once about the applicant of the warm-up."""
+    """Ask a player once about the case of the warm-up."""
     from customer.host.addresses import Guard
     from customer.host.draw import warm_up
     from customer.host.plumbing import probe
@@ -83,7 +83,7 @@ def printable(text: str) -> str:
 
 
 def choose_population(data: Path | None, label: str | None, drop: tuple[str, ...]) -> Population:
-    """Return where the applicants come from."""
+    """Return where the cases come from."""
     if (data is None) != (label is None):
         raise click.UsageError("--data and --label go together: a table, and the column of it to predict.")
     return rounds.from_csv(data, label, drop) if data and label else rounds.the_world()

@@ -28,8 +28,8 @@ Exit codes: 0 done, 1 refused or not reached (one line says why), 2 wrong usage.
 """
 LEVERS = {
     "next": "Begin the timetable's next round.",
-    "repeat": "Play the last round once more, with new applicants.",
-    "stop": "End the round with this block of applicants.",
+    "repeat": "Play the last round once more, with new cases.",
+    "stop": "End the round with this block of cases.",
     "pause": "Ask nobody until resume.",
     "resume": "Go on after a pause.",
     "freeze": "Let the public board stand still.",
@@ -52,11 +52,11 @@ output_option = click.option(
 @click.option("--timetable", "plan_file", type=file, help="Your own rounds, in TOML; docs/host.md has an example.")
 @click.option("--rounds", "names", help='Only these, with commas: --rounds "as trained,another nature".')
 @click.option("--minutes", type=click.FloatRange(0.01, 600), help="For each round, instead of the timetable's.")
-@click.option("--rate", type=click.FloatRange(0.01, 100), help="Applicants a second for each player.")
-@click.option("--block", type=click.IntRange(2, 1000), help="Applicants before their labels come.")
+@click.option("--rate", type=click.FloatRange(0.01, 100), help="Cases a second for each player.")
+@click.option("--block", type=click.IntRange(2, 1000), help="Cases before their labels come.")
 @click.option("--automatic", is_flag=True, help="After the first, rounds begin by themselves, with the pauses.")
 @click.option("--deadline", default=DEADLINE_SECONDS, show_default=True, type=click.FloatRange(0.05, 60))
-@click.option("--seed", type=click.IntRange(0, 2**62), help="Which applicants come. Secret; left out: a new one.")
+@click.option("--seed", type=click.IntRange(0, 2**62), help="Which cases come. Secret; left out: a new one.")
 @click.option("--data", type=file, help="Play with this CSV's rows.")
 @click.option("--label", help="The column of --data to predict.")
 @click.option("--drop", multiple=True, help="A column of --data that is not sent.")

@@ -48,7 +48,7 @@ class Control:
         return self.order(plan)
 
     async def repeat(self, words: Words) -> str:
-        """Play the last round once more, with new applicants."""
+        """Play the last round once more, with new cases."""
         played = await self.must_go_on()
         if not played:
             raise CustomerError("Nothing was played yet; begin with next.")
@@ -59,21 +59,21 @@ class Control:
         if self.tournament.phase == ENDED:
             raise CustomerError("The tournament is over.")
         if not self.tournament.orders.empty():
-            raise CustomerError("A round is ordered already; it begins when this block of applicants is over.")
+            raise CustomerError("A round is ordered already; it begins when this block of cases is over.")
         return await self.tournament.ledger.read(self.tournament.store.book.plays)
 
     def order(self, plan: Plan) -> str:
         """Let a round be played as soon as the present one has ended."""
         self.tournament.stopping = self.tournament.current is not None
         self.tournament.orders.put_nowait(plan)
-        return f"{plan.name} begins{' when this block of applicants is over' if self.tournament.stopping else ''}."
+        return f"{plan.name} begins{' when this block of cases is over' if self.tournament.stopping else ''}."
 
     async def stop(self, words: Words) -> str:
-        """End the round that is being played with this block of applicants."""
+        """End the round that is being played with this block of cases."""
         if self.tournament.current is None:
             raise CustomerError("No round is being played.")
         self.tournament.stopping = True
-        return f"Round {self.tournament.current.id} ends when this block of applicants is over."
+        return f"Round {self.tournament.current.id} ends when this block of cases is over."
 
     async def end(self, words: Words) -> str:
         """End the tournament, after the block that is being played."""

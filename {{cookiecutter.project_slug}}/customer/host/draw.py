@@ -1,4 +1,4 @@
-"""Draws the applicants of a round: fixed by the seed and the round's number, and none of them played before."""
+"""Draws the cases of a round: fixed by the seed and the round's number, and none of them played before."""
 
 import hashlib
 
@@ -11,7 +11,7 @@ ATTEMPTS = 20
 
 
 def draw(book: Book, plan: Plan, population: Population, seed: int, play_number: int) -> list[Case]:
-    """Return the applicants of the round; raises CustomerError when a table has not enough rows left."""
+    """Return the cases of the round; raises CustomerError when a table has not enough rows left."""
     part = to_round(plan, population)
     chosen: dict[str, Case] = {}
     for attempt in range(ATTEMPTS):
@@ -27,7 +27,7 @@ def draw(book: Book, plan: Plan, population: Population, seed: int, play_number:
 
 
 def warm_up(population: Population, seed: int) -> Case:
-    """Return the one applicant that everybody is tested with."""
+    """Return the one case that everybody is tested with."""
     return draw_cases(to_round(Plan(population.shifts[0], minutes=0.02), population), seed_of(seed, 0, 0))[0]
 
 

@@ -24,7 +24,7 @@ LONGEST_KEY = 200
 
 @dataclass(frozen=True)
 class Rules:
-    """What is played: applicants, contract, rounds, the deadline; *automatic*: rounds follow each other unasked."""
+    """What is played: cases, contract, rounds, the deadline; *automatic*: rounds follow each other unasked."""
 
     population: Population
     contract: Contract

@@ -1,4 +1,4 @@
-"""What is played: the rounds of a tournament, how many applicants, how fast; built in, or from a timetable in TOML."""
+"""What is played: the rounds of a tournament, how many cases, how fast; built in, or from a timetable in TOML."""
 
 import tomllib
 from dataclasses import asdict, dataclass, replace
@@ -10,7 +10,7 @@ from customer.errors import CustomerError
 from customer.rounds import Population, Round
 
 RATE, RUSH_RATE = 1.0, 10.0
-BLOCK = 20  # applicants; the labels of a block come when everybody has answered it
+BLOCK = 20  # cases; the labels of a block come when everybody has answered it
 LIMITS: dict[str, tuple[float, float]] = {
     "minutes": (0.0, 600.0),
     "rate": (0.01, 100.0),
@@ -22,7 +22,7 @@ EXAMPLE = 'it looks like: [[round]] name = "as trained", minutes = 10, rate = 1.
 
 @dataclass(frozen=True)
 class Plan:
-    """One round as it is planned: so many *minutes* at *rate* applicants a second, *pause* minutes before the next."""
+    """One round as it is planned: so many *minutes* at *rate* cases a second, *pause* minutes before the next."""
 
     name: str
     minutes: float = 10.0
@@ -33,7 +33,7 @@ class Plan:
 
     @property
     def requests(self) -> int:
-        """How many applicants come."""
+        """How many cases come."""
         return max(1, round(60 * self.minutes * self.rate))
 
     @property

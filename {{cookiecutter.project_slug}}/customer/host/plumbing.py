@@ -1,4 +1,4 @@
-"""The plumbing check: asks one player about one applicant, and says in plain words what is wrong and what to do.
+"""The plumbing check: asks one player about one case, and says in plain words what is wrong and what to do.
 
 The very code that plays asks here too, with the same deadline; a check costs no points.
 """

@@ -1,4 +1,4 @@
-"""One player in the tournament: asks it a block of applicants on time, whatever the others do.
+"""One player in the tournament: asks it a block of cases on time, whatever the others do.
 
 The pace follows the player: who answers is asked faster, up to twice, who fails slower; everybody is asked the same.
 """
@@ -30,7 +30,7 @@ def points(verdict: Verdict) -> int:
 
 @dataclass(frozen=True)
 class Block:
-    """Some applicants of a round, and when they are asked: from *start* on, in *window* seconds of play."""
+    """Some cases of a round, and when they are asked: from *start* on, in *window* seconds of play."""
 
     id: int
     play_id: int
@@ -82,7 +82,7 @@ class Seat:
                 moment += step / self.pace
 
     async def ask(self, block: Block, number: int, planned: float) -> None:
-        """Ask about one applicant and write down what became of it."""
+        """Ask about one case and write down what became of it."""
         request_id = keys.request_id(self.table.secret, block.play_id, self.row.id, number)
         late, at = self.table.clock.now() - planned, time.time()
         verdict = Verdict(SET_ASIDE)

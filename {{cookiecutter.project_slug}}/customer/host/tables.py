@@ -1,6 +1,6 @@
-"""What a tournament's database holds: players, rounds, their applicants, and one row for each request.
+"""What a tournament's database holds: players, rounds, their cases, and one row for each request.
 
-A round (`plays`) is asked in blocks: everybody is asked the same applicants of a block, each in an order of their own.
+A round (`plays`) is asked in blocks: everybody is asked the same cases of a block, each in an order of their own.
 Who plays a block is fixed by its id: from the player's `first_block` to its `left_block`.
 """
 
@@ -77,7 +77,7 @@ asks = Table(
     metadata,
     Column("block_id", Integer, ForeignKey("blocks.id"), primary_key=True),
     Column("player_id", Integer, ForeignKey("players.id"), primary_key=True),
-    Column("number", Integer, primary_key=True),  # of the applicant in its round
+    Column("number", Integer, primary_key=True),  # of the case in its round
     Column("play_id", Integer, nullable=False),
     Column("request_id", Text, nullable=False),
     Column("reason", Text, nullable=False),

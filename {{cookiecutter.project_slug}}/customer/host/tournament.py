@@ -116,7 +116,7 @@ class Tournament:
         return next((plan for plan in self.plans if plan.position > last), None)
 
     async def begin(self, plan: Plan) -> Play:
-        """Draw the applicants of a round and write them down."""
+        """Draw the cases of a round and write them down."""
         book = self.store.book
         number = len(await self.ledger.fetch(book.plays)) + 1
         drawn = await self.ledger.fetch(draw, book, plan, self.rules.population, self.seed, number)

@@ -49,7 +49,8 @@ def read_layers(environment: str | None = None) -> dict[str, dict[str, Any]]:
     rating: dict[str, Any] = {}
     for layer in (base, own, variables):
         rating = merge(rating, layer.get("rating", {}))
-    layers = {"config/base.toml": base}
+    described = folder / "data.toml"
+    layers = {"config/data.toml": read_toml(described) if described.exists() else {}, "config/base.toml": base}
     for concern, levels in read_toml(folder / "rating.toml").items():
         level = rating.get(concern)
         layers[f"config/rating.toml ({concern} {level})"] = levels.get(level, {}) if isinstance(level, str) else {}

@@ -48,6 +48,12 @@ class DataSettings(Table):
     fewest_rows: int = Field(default=1, ge=1)
 
 
+class Customer(Table):
+    """What the customer of this project plays; the player itself does not read it."""
+
+    world: str = ""
+
+
 class Contract(Table):
     """The names on the wire."""
 
@@ -169,6 +175,7 @@ class Settings(BaseSettings):
     project: Project
     rating: Rating
     data: DataSettings
+    customer: Customer = Customer()
     contract: Contract
     server: Server
     model: ModelSettings

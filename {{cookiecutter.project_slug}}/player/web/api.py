@@ -49,7 +49,7 @@ def create_blueprint(contract: Contract) -> Blueprint:
 
 
 def predict() -> Response:
-    """Answer one applicant: clean, predict, make durable, log; only then reply."""
+    """Answer one case: clean, predict, make durable, log; only then reply."""
     started = time.perf_counter()
     schema = components().predictor.schema
     asked = payload.read_asked(request, components().settings.contract, schema.names if schema else ())

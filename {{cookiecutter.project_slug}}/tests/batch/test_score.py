@@ -50,9 +50,14 @@ def test_each_row_is_answered_as_the_api_would(
         assert answer.proba == pytest.approx(scored_row["proba"], abs=1e-12)
 
 
+def two_numbers(predictor: Predictor) -> str:
+    """Return the headings of a file with two columns of the model."""
+    return ",".join(feature.name for feature in predictor.chain.links[0].model.schema.features[:2])
+
+
 def test_nothing_is_rejected_silently(predictor: Predictor, tmp_path: Path) -> None:
     """A row full of nonsense gets an answer and its warnings."""
-    (tmp_path / "in.csv").write_text("age,income\nforty,\n42,31000\n", encoding="utf-8")
+    (tmp_path / "in.csv").write_text(f"{two_numbers(predictor)}\nforty,\n42,31000\n", encoding="utf-8")
     score(tmp_path / "in.csv", tmp_path / "out.csv", predictor)
     scored = pd.read_csv(tmp_path / "out.csv")
 
@@ -154,10 +159,11 @@ def test_two_runs_do_not_overlap(predictor: Predictor, table: pd.DataFrame, tmp_
 
 def test_a_file_without_rows_gives_one_without_rows(predictor: Predictor, tmp_path: Path) -> None:
     """Only the names of the columns come out."""
-    (tmp_path / "in.csv").write_text("age,income\n", encoding="utf-8")
+    headings = two_numbers(predictor)
+    (tmp_path / "in.csv").write_text(f"{headings}\n", encoding="utf-8")
     score(tmp_path / "in.csv", tmp_path / "out.csv", predictor)
 
-    assert "age,income,pred,proba,model,degraded,warnings\n" == (tmp_path / "out.csv").read_text(encoding="utf-8")
+    assert f"{headings},pred,proba,model,degraded,warnings\n" == (tmp_path / "out.csv").read_text(encoding="utf-8")
 
 
 def test_a_model_that_cannot_take_a_table_is_asked_row_by_row(
@@ -230,7 +236,7 @@ def test_a_folder_that_is_no_result_is_never_replaced(
 
 def test_lists_do_not_fit_into_a_csv_file(predictor: Predictor, tmp_path: Path) -> None:
     """One line says so, and nothing is left behind."""
-    pq.write_table(pa.table({"age": [[42]]}), tmp_path / "in.parquet")
+    pq.write_table(pa.table({two_numbers(predictor).partition(",")[0]: [[42]]}), tmp_path / "in.parquet")
 
     with pytest.raises(DataError, match=r"write to \.parquet"):
         score(tmp_path / "in.parquet", tmp_path / "out.csv", predictor)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from conftest import PROJECT
 
-from customer import oddities, rounds, table
+from customer import oddities, rounds, table, world
 from customer.errors import CustomerError
 from customer.rounds import Round, draw_cases, from_csv, standard_game, the_world
 
@@ -53,20 +53,21 @@ def test_same_seed_same_cases() -> None:
 
 def test_request_holds_features_only() -> None:
     """Nothing that tells the label, and no id or date, is in a request; missing values are null."""
+    played = world.chosen()
+    known = set(played.training_table(10, seed=1)) - {played.label, played.id, played.time, played.afterwards}
     cases = draw_cases(play("as trained"), 1)
     features = pd.DataFrame([case.features for case in cases])
 
-    assert 14 == features.shape[1]
-    assert not {"repaid", "probability", "months_in_arrears", "applicant_id", "applied_on"} & set(features)
-    assert {int, type(None)} == {type(case.features["income"]) for case in cases}
+    assert known == set(features)
+    assert {int, float, str, type(None)} == {type(value) for case in cases for value in case.features.values()}
     assert {int} == {type(case.label) for case in cases}
 
 
 def test_best_is_what_the_truth_allows() -> None:
-    """A player who knows the truth is right about four applicants of five."""
+    """A player who knows the truth is right about three or four cases of five, and never about all."""
     cases = draw_cases(play("as trained", 2000), 1)
 
-    assert 0.79 < np.mean([case.best for case in cases]) < 0.85
+    assert 0.7 < np.mean([case.best for case in cases]) < 0.85
 
 
 def test_odd_values_are_of_every_kind_and_can_be_sent() -> None:
@@ -77,7 +78,8 @@ def test_odd_values_are_of_every_kind_and_can_be_sent() -> None:
 
     assert [] == [mark for mark in telling if mark not in everything]
     assert "{}" in texts
-    assert any("late_payments" not in text for text in texts if text != "{}")
+    column = next(iter(draw_cases(play("as trained", 1), 1)[0].features))
+    assert any(f'"{column}"' not in text for text in texts if text != "{}")
 
 
 def test_odd_values_leave_the_original_alone() -> None:

@@ -55,11 +55,11 @@ def test_the_project_s_model_has_one(trained: Trained) -> None:
 @pytest.mark.parametrize("scale", [1e-9, 1e9])
 def test_small_and_large_numbers(scale: float, trained: Trained, features: pd.DataFrame, table: pd.DataFrame) -> None:
     """The unit of a column does not matter."""
-    scaled = features.assign(income=features["income"] * scale)
-    income = next(feature for feature in trained.schema.features if feature.name == "income")
+    number = next(feature for feature in trained.schema.features if feature.kind == "number")
+    scaled = features.assign(**{number.name: features[number.name] * scale})
     schema = Schema(
         tuple(
-            type(f)(f.name, f.kind, f.low * scale, f.high * scale) if f is income else f
+            type(f)(f.name, f.kind, f.low * scale, f.high * scale) if f is number else f
             for f in trained.schema.features
         ),
         "repaid",

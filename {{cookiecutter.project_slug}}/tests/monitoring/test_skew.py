@@ -46,15 +46,18 @@ def test_what_is_read_alike_has_no_differences(predictor: Predictor, table: pd.D
     assert (30, 30, []) == (found.cases, found.answered, found.differences)
 
 
-def test_a_feature_that_was_served_otherwise_is_found(predictor: Predictor, table: pd.DataFrame) -> None:
+def test_a_feature_that_was_served_otherwise_is_found(
+    predictor: Predictor, table: pd.DataFrame, trained: Trained
+) -> None:
     """With how often, the first ids and a pair of values; so is the answer that changed with it."""
-    rows = table[table["income"] > 10].head(30)
-    found = find_skew(rows, "applicant_id", served(rows, predictor, income=3.5), predictor)
+    number = next(feature.name for feature in trained.schema.features if feature.kind == "number")
+    rows = table[table[number] > 10].head(30)
+    found = find_skew(rows, "applicant_id", served(rows, predictor, **{number: 3.5}), predictor)
 
     by_name = {one.what: one for one in found.differences}
-    assert {"income", "answer"} == set(by_name)
-    assert (30, "3.5") == (by_name["income"].count, by_name["income"].served)
-    assert str(rows["applicant_id"].iloc[0]) == by_name["income"].ids[0]
+    assert {number, "answer"} == set(by_name)
+    assert (30, "3.5") == (by_name[number].count, by_name[number].served)
+    assert str(rows["applicant_id"].iloc[0]) == by_name[number].ids[0]
 
 
 def test_a_scored_batch_brings_its_own_answers(predictor: Predictor, table: pd.DataFrame) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
 
+from player import TEMPLATE
 from player.errors import ModelError
 from player.model import store
 from player.monitoring import Report, report
@@ -57,6 +58,7 @@ class Page:
     newest: list[dict[Any, Any]]
     thresholds: tuple[float, float]
     window: int
+    template: str = TEMPLATE
     troubles: list[str] = field(default_factory=list)
 
 
