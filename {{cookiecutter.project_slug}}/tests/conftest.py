@@ -20,6 +20,8 @@ from player.app import create_app
 from player.config import Settings, load_settings
 from player.logging_config import request_id
 from player.model import store
+from player.promotion import gates
+from player.promotion.keys import FILES, make_keys
 from player.training import Trained, read_table, train
 
 # The first example of a run is slow on a busy machine; that says nothing about the code.
@@ -100,6 +102,24 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: pd.DataFrame) 
 def _settings(home: Path) -> Settings:
     """The settings of the testing environment in the scratch project."""
     return load_settings("testing")
+
+
+@pytest.fixture(name="keys")
+def _keys(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The scratch project with keys for each environment, as `player keys` makes and names them."""
+    make_keys(home)
+    for variable, name in FILES.items():
+        monkeypatch.setenv(variable, str(home / name))
+    return home
+
+
+@pytest.fixture(name="small_gate")
+def _small_gate(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One small unit test, in a file that can be changed, is what a model must pass on its way to testing."""
+    path = home / "test_small.py"
+    path.write_text("def test_it():\n    assert True\n", encoding="utf-8")
+    monkeypatch.setattr(gates, "UNIT_TESTS", (path.name,))
+    return path
 
 
 @pytest.fixture(name="trained", scope="session")

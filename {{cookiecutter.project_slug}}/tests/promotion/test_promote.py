@@ -30,20 +30,10 @@ STAGES = ("testing", "acceptance", "production")
 
 
 @pytest.fixture(name="project")
-def _project(home: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained) -> Path:
+def _project(keys: Path, small_gate: Path, trained: Trained) -> Path:
     """A project with keys for each environment, a unit test of its own, and a model in development."""
-    (home / "keys").mkdir()
-    for environment in ("development", *STAGES):
-        for name in ("signing", "api"):
-            path = home / "keys" / f"{environment}-{name}.key"
-            path.write_text(secrets.token_hex(32), encoding="utf-8")
-            path.chmod(0o600)
-    monkeypatch.setenv("PLAYER_SIGNING_KEY_FILE", str(home / "keys" / "{environment}-signing.key"))
-    monkeypatch.setenv("PLAYER_API_KEY_FILE", str(home / "keys" / "{environment}-api.key"))
-    (home / "test_small.py").write_text("def test_it():\n    assert True\n", encoding="utf-8")
-    monkeypatch.setattr(gates, "UNIT_TESTS", ("test_small.py",))
     learn(trained)
-    return home
+    return keys
 
 
 def learn(trained: Trained, **changes: Any) -> Manifest:

@@ -14,8 +14,7 @@ from player.cli import main
 from player.config import Settings, load_settings
 from player.errors import DataError, PromotionRefused
 from player.model import store
-from player.promotion import dtap, gates
-from player.promotion.keys import FILES, make_keys, use_keys
+from player.promotion import dtap
 from player.promotion.stage_data import SAMPLE_ROWS, TEST_ROWS, fill
 from player.settings.controls import key_files_private, strong
 from player.storage import queries
@@ -30,13 +29,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(name="staged")
-def _staged(home: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained) -> Path:
+def _staged(keys: Path, trained: Trained) -> Path:
     """A project with keys and tables in all four environments, and the same model in each."""
-    for variable in FILES:
-        monkeypatch.setenv(variable, "")  # so that it is as before after the test
-        monkeypatch.delenv(variable)
-    make_keys(home)
-    use_keys(home)
     manifest = store.save(trained, load_settings("development"))
     _, data = store.verify(manifest.version, load_settings("development"))
     for environment in ("development", "testing", "acceptance", "production"):
@@ -44,7 +38,7 @@ def _staged(home: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained) -> Pa
         upgrade(settings)
         store.put(manifest, data, settings)
         store.activate(manifest.version, settings)
-    return home
+    return keys
 
 
 def stored(environment: str) -> Any:
@@ -165,15 +159,13 @@ def test_without_common_requests_the_comparison_says_what_to_do(staged: Path) ->
 
 
 @pytest.fixture(name="own_ports")
-def _own_ports(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ports that are free here, few workers, and a small unit test as the gate of testing."""
+def _own_ports(home: Path, small_gate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ports that are free here, few workers, and a small unit test as the gate."""
     for environment in ("development", "testing", "acceptance", "production"):
         path = home / "config" / f"{environment}.toml"
         text = re.sub(r"port = \d+\n", "", path.read_text(encoding="utf-8"))
         path.write_text(text.replace("[server]", f"[server]\nport = {free_port()}"), encoding="utf-8")
     monkeypatch.setenv("PLAYER_SERVER__WORKERS", "1")
-    (home / "test_small.py").write_text("def test_it():\n    assert True\n", encoding="utf-8")
-    monkeypatch.setattr(gates, "UNIT_TESTS", ("test_small.py",))
     monkeypatch.setattr("os.environ", dict(os.environ))  # use_keys writes into it
 
 

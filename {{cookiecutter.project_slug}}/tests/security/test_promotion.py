@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import pickle
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from click.testing import CliRunner, Result
 from player.cli import main
 from player.config import Settings, load_settings
 from player.model import records, store
-from player.promotion import gates
 from player.training import Trained
 from player.trust.unpickler import names_used
 
@@ -22,22 +20,12 @@ STAGES = ("development", "testing", "acceptance", "production")
 
 
 @pytest.fixture(name="project")
-def _project(home: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained) -> Path:
+def _project(keys: Path, small_gate: Path, trained: Trained) -> Path:
     """A project with keys in all environments and a good model that went from development to testing."""
-    (home / "keys").mkdir()
-    for stage in STAGES:
-        for kind in ("signing", "api"):
-            path = home / "keys" / f"{stage}-{kind}.key"
-            path.write_text(secrets.token_hex(32), encoding="utf-8")
-            path.chmod(0o600)
-    monkeypatch.setenv("PLAYER_SIGNING_KEY_FILE", str(home / "keys" / "{environment}-signing.key"))
-    monkeypatch.setenv("PLAYER_API_KEY_FILE", str(home / "keys" / "{environment}-api.key"))
-    (home / "test_small.py").write_text("def test_it():\n    assert True\n", encoding="utf-8")
-    monkeypatch.setattr(gates, "UNIT_TESTS", ("test_small.py",))
     development = load_settings("development")
     store.activate(store.save(trained, development).version, development)
     assert promote("testing").exit_code == 0
-    return home
+    return keys
 
 
 def promote(target: str) -> Result:

@@ -17,7 +17,7 @@ from player.errors import ModelRefused, PromotionRefused
 from player.model import pointers, records, store
 from player.promotion import approvals
 from player.promotion.approvals import Asked
-from player.promotion.keys import APPROVERS, make_approver, make_keys
+from player.promotion.keys import APPROVERS, make_approver
 from player.serving.commands import put_signing_key_away
 from player.settings.public_keys import public_key_of
 from player.training import Trained
@@ -30,14 +30,11 @@ def run(*arguments: str) -> Result:
 
 
 @pytest.fixture(name="keyed")
-def _keyed(home: Path, saved: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def _keyed(keys: Path, saved: Path) -> Settings:
     """Production with keys in files, and one signed current model."""
-    make_keys(home)
-    for variable, name in (("SIGNING_KEY", "signing.key"), ("PUBLIC_KEYS", "signing.pub"), ("API_KEY", "api.key")):
-        monkeypatch.setenv(f"PLAYER_{variable}_FILE", str(home / "keys" / f"{{environment}}-{name}"))
     settings = load_settings("production")
-    shutil.copytree(saved / "testing", home / "models" / "production")
-    version = next((home / "models" / "production").glob("2*.json")).stem
+    shutil.copytree(saved / "testing", keys / "models" / "production")
+    version = next((keys / "models" / "production").glob("2*.json")).stem
     manifest = store.Manifest(**json.loads((store.folder(settings) / f"{version}.json").read_text(encoding="utf-8")))
     store.put(manifest, (store.folder(settings) / f"{version}.pkl").read_bytes(), settings)
     store.activate(version, settings)
