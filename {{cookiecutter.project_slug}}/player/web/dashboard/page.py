@@ -4,7 +4,6 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Lock
@@ -24,6 +23,7 @@ from player.storage import queries
 from player.storage.database import within
 from player.web.components import Components
 from player.web.dashboard.history import History
+from player.web.dashboard.tiles import Tile, as_percent, make_tiles
 
 # How many windows the page looks back, and how many rows and bytes of them at most: a stranger can make rows large.
 HISTORY, MOST_ROWS, MOST_BYTES = 12, 6000, 8_000_000
@@ -31,16 +31,6 @@ NEWEST = 10
 COMMONEST = 8
 GOOD_FOR = 5.0  # seconds a page is shown again instead of computed anew
 PATIENCE = 5.0  # seconds for the database
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One figure: its name, its value, what to know about it, and its state (ok, warn, alarm or nothing)."""
-
-    name: str
-    value: str
-    note: str = ""
-    state: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,71 +137,6 @@ def read_manifest(components: Components) -> tuple[store.Manifest | None, list[s
         return None, [f"No model to compare with: {error}"]
 
 
-def make_tiles(found: Report, storage: Mapping[str, Any], manifest: store.Manifest | None) -> list[Tile]:
-    """Return the figures on top of the page."""
-    figures = found.figures
-    p95 = figures.latency_ms.get("p95")
-    return [
-        accuracy_tile(found),
-        expected_tile(found),
-        Tile("Right answers", f"{figures.points:,}", "known so far, of the predictions beside; a board counts all"),
-        Tile("Predictions", f"{figures.rows:,}", f"newest rows; {figures.repaired:.0%} needed repair"),
-        Tile("Labels", f"{figures.coverage:.0%}" if figures.rows else "-", label_note(found)),
-        Tile("Fallback answers", f"{figures.degraded:.1%}", "not from the current model",
-             "warn" if figures.degraded > 0 else ""),
-        Tile("Answer time", "-" if p95 is None else f"{p95:.0f} ms", "95 % were faster"),
-        model_tile(manifest),
-        storage_tile(storage),
-    ]  # fmt: skip
-
-
-def accuracy_tile(found: Report) -> Tile:
-    """Return the measured accuracy with its interval, or that there is none yet."""
-    share = found.figures.accuracy
-    if share is None:
-        return Tile("Accuracy", "-", "no labels yet")
-    note = f"{share.low:.0%} to {share.high:.0%}, of {found.figures.labelled:,} labelled"
-    if found.expected is not None:
-        note += f"; {found.expected:.0%} when trained"
-    fell = found.expected is not None and share.high < found.expected
-    return Tile("Accuracy", as_percent(share.value), note, "alarm" if fell else "ok")
-
-
-def expected_tile(found: Report) -> Tile:
-    """Return the accuracy to expect without labels, and whether that can be trusted now."""
-    if found.promise is None:
-        return Tile("Expected accuracy", "-", "no answer of the model yet")
-    doubts = "; ".join(found.promise.doubts)
-    between = f"{found.promise.low:.0%} to {found.promise.high:.0%}, by the model's own word"
-    return Tile("Expected accuracy", as_percent(found.promise.value), f"{between}; {doubts}" if doubts else between,
-                "warn" if doubts and found.figures.labelled else "")  # fmt: skip
-
-
-def label_note(found: Report) -> str:
-    """Return how many labels there are and how late they come."""
-    delay = found.figures.label_delay_seconds
-    late = "" if delay is None else f", {as_duration(delay)} after the answer"
-    return f"{found.figures.labelled:,} known{late}"
-
-
-def model_tile(manifest: store.Manifest | None) -> Tile:
-    """Return which model answers and how old it is."""
-    if manifest is None:
-        return Tile("Model", "none", "`player train` makes one", "alarm")
-    age = datetime.now(UTC) - pd.Timestamp(manifest.created_at).to_pydatetime()
-    return Tile(
-        "Model", manifest.version.rpartition("-")[2], f"{manifest.version}, {as_duration(age.total_seconds())} old"
-    )
-
-
-def storage_tile(storage: Mapping[str, Any]) -> Tile:
-    """Return whether the database takes rows, and how many wait for it."""
-    note = f"spooling {storage['spooled']:,} rows" if storage["spooled"] else "no row waits"
-    if storage.get("set_aside"):
-        note += f"; {storage['set_aside']:,} it refused are set aside"
-    return Tile("Database", storage["database"], note, "" if storage["database"] == "ok" else "alarm")
-
-
 def count_warnings(rows: pd.DataFrame) -> list[tuple[str, int]]:
     """Return the commonest repairs of *rows* with how often each was made; without the values themselves."""
     counts = Counter(re.sub(r" ?\([^)]*\)?", "", text)[:120] for texts in rows["warnings"] for text in texts or [])
@@ -250,21 +175,3 @@ def describe_newest(rows: pd.DataFrame, show_values: bool) -> list[dict[Any, Any
             "features": json.dumps(row["features"], ensure_ascii=False, default=str)[:300] if show_values else None,
         })  # fmt: skip
     return described
-
-
-def as_percent(share: float | None) -> str:
-    """Return a share as people write it; "-" when it is not known."""
-    return "-" if share is None else f"{share:.0%}"
-
-
-def as_duration(seconds: float) -> str:
-    """Return a length of time with the one unit that fits.
-
-    >>> as_duration(0.4), as_duration(95), as_duration(7300), as_duration(200_000)
-    ('0.4 s', '2 min', '2 h', '2 days')
-    """
-    if seconds < 60:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-    if seconds < 3600:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h" if seconds < 2 * 86_400 else f"{seconds / 86_400:.0f} days"
