@@ -94,13 +94,37 @@ def pins(text: str) -> dict[str, str]:
     return dict(re.findall(r"\b([A-Za-z0-9][\w.-]*?)==([\w.]+)", text))
 
 
+def workflows() -> list[Path]:
+    """Return the workflows of GitHub, the template's and the project's."""
+    return [path for folder in (ROOT, ROOT / FOLDER) for path in sorted(folder.glob(".github/workflows/*.yml"))]
+
+
 def test_versions_agree_everywhere() -> None:
     """One package has one version, whichever file names it."""
     seen: dict[str, str] = {}
-    for folder in (ROOT, ROOT / FOLDER):
-        for name in ("constraints.txt", ".pre-commit-config.yaml", "Makefile"):
-            for package, version in pins((folder / name).read_text(encoding="utf-8")).items():
-                assert seen.setdefault(package, version) == version, f"{package} in {folder / name}"
+    names = ("constraints.txt", ".pre-commit-config.yaml", "Makefile", "tox.ini", ".gitlab-ci.yml")
+    for path in [*(folder / name for folder in (ROOT, ROOT / FOLDER) for name in names), *workflows()]:
+        for package, version in pins(path.read_text(encoding="utf-8")).items():
+            assert seen.setdefault(package, version) == version, f"{package} in {path}"
+
+
+def test_an_action_is_one_commit_everywhere() -> None:
+    """Every workflow names an action by a whole commit, and all of them by the same one."""
+    seen: dict[str, str] = {}
+    for path in workflows():
+        for action, commit in re.findall(r"uses: ([\w/-]+)@(\S+)", path.read_text(encoding="utf-8")):
+            assert re.fullmatch("[0-9a-f]{40}", commit), f"{action} in {path}"
+            assert seen.setdefault(action, commit) == commit, f"{action} in {path}"
+
+
+def test_build_servers_only_call_tox() -> None:
+    """A build server runs what a person can run: tox; beside it only its installation and the push of a branch."""
+    install, push = r"python -m pip install tox==[\w.]+ tox-uv==[\w.]+", "git push .*:template-update"
+    allowed = re.compile(rf"{install}|tox( -e [\w,]+)?|{push}")
+    for path in workflows():
+        for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values():
+            for command in filter(None, (step.get("run") for step in job["steps"])):
+                assert allowed.fullmatch(command), f"{command} in {path}"
 
 
 @pytest.mark.parametrize("name", ["constraints.txt", f"{FOLDER}/constraints.txt"])

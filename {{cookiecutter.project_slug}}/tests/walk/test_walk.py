@@ -28,7 +28,8 @@ FOR_OTHERS = {  # the beginning of a line that this walk does not type, and why
     "pip install": "downloads", "pre-commit": "downloads", "make chaos": "hours", "CHAOS_": "hours", "jupyter": "waits",
     "config/": "a tree of files", "player.service": "a tree of files", "cd /srv": "needs a server",
     "customer play --url http://10.": "another machine", "export PLAYER_ENV": "needs a server",
-    "curl http://127.0.0.1:5003": "needs a server",
+    "curl http://127.0.0.1:5003": "needs a server", 'echo "DATABASE_PASSWORD': "needs a container engine",
+    "docker": "needs a container engine", "kubectl": "needs a cluster",
 }  # fmt: skip
 SERVERS = ("player serve", "make dtap", "player dtap", "player schedule")
 FIRST_SCORE_SECONDS = 60.0
