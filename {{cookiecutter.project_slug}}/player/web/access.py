@@ -14,6 +14,7 @@ from player.web import callers, payload
 
 log = logging.getLogger(__name__)
 
+COUNTED_BYTES = 4096
 OPEN = (
     "api.predict",
     "api.live",
@@ -41,6 +42,11 @@ def caller(known: Mapping[str, str]) -> str:
     """Name who asks, and whose labels these are: the owner of the key that came, or the address without one."""
     key = given_key()
     return known.get(fingerprint(key), f"key {fingerprint(key)[:8]}") if key else client()
+
+
+def weight() -> int:
+    """Return for how many requests this one counts: for one, and for one more with each 4 kB that it has."""
+    return 1 + ((request.content_length or 0) + len(request.query_string)) // COUNTED_BYTES
 
 
 def name_request() -> None:

@@ -51,10 +51,10 @@ def create_blueprint(contract: Contract) -> Blueprint:
 def predict() -> Response:
     """Answer one case: clean, predict, make durable, log; only then reply."""
     started = time.perf_counter()
+    caller = access.caller(components().keys)
+    components().requests.take(caller, access.weight())  # before anything is read: a refusal costs next to nothing
     schema = components().predictor.schema
     asked = payload.read_asked(request, components().settings.contract, schema.names if schema else ())
-    caller = access.caller(components().keys)
-    components().requests.take(caller, 1)
     if "X-Request-ID" not in request.headers:
         logging_config.request_id.set(asked.key)
     asked, row, is_new = answer_once(asked, caller, started)
@@ -110,10 +110,10 @@ def ask_model(asked: payload.Asked, caller: str, started: float) -> PredictionRo
 
 
 def what_is_kept(asked: payload.Asked) -> dict[str, Any]:
-    """Return what the row keeps of the features; when the spool is nearly full, the room is for answers and labels."""
+    """Return what the row keeps of the features; when the disk is nearly full, the room is for answers and labels."""
     found = components()
     if found.writer.nearly_full():
-        return {payload.CUT: "the spool was nearly full, the answer alone was kept"}
+        return {payload.CUT: "the disk was nearly full, the answer alone was kept"}
     schema = found.predictor.schema
     return payload.kept(asked.features, found.settings.storage.most_row_bytes, schema.names if schema else ())
 

@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -80,6 +81,18 @@ def test_the_last_room_is_for_answers_and_labels(writer: Writer, monkeypatch: py
     writer.spool._look_again = 0.0
 
     assert writer.nearly_full()
+
+
+@pytest.mark.parametrize(("total", "free", "little"), [
+    (10**12, 3 * 10**8, False), (10**12, 10**8, True), (16 * 10**6, 5 * 10**6, False), (16 * 10**6, 10**6, True),
+])  # fmt: skip
+def test_the_last_room_of_the_disk_is_for_them_too(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch, total: int, free: int, little: bool
+) -> None:
+    """200 MB, or a tenth of a small one: a database file on the same disk grows as well."""
+    monkeypatch.setattr(spool.shutil, "disk_usage", lambda _: SimpleNamespace(total=total, free=free))
+
+    assert little == writer.nearly_full()
 
 
 def bytes_of(folder: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,10 +16,12 @@ from player.config import Settings, load_settings
 from player.errors import ConfigError
 from player.settings.api_keys import read_api_keys
 from player.storage import queries
+from player.web import quota
 from player.web.quota import Quota
 
 ANN = {"age": 42, "income": 31000, "purpose": "a secret of Ann"}
 BOB = {"age": 20}
+OTHER = {"REMOTE_ADDR": "10.0.0.9"}
 
 
 def ask(app: Flask, features: dict[str, Any], request_id: str = "one", address: str = "127.0.0.1", **more: Any) -> Any:
@@ -178,6 +181,23 @@ def test_a_quota_counts_all_workers_together(tmp_path: Path) -> None:
     other.take("ann", 4)
     with pytest.raises(TooManyRequests):
         one.take("ann", 1)
+
+
+def test_a_large_request_counts_for_many_and_is_refused_unread(
+    model_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For each 4 kB once more, in the body or the query; a refusal reads nothing, so that it costs nothing."""
+    monkeypatch.setattr(quota, "time", SimpleNamespace(time=lambda: 1.8e9))  # all in one minute
+    access = model_settings.access.model_copy(update={"requests_per_minute": 10})
+    app = create_app(model_settings.model_copy(update={"access": access}))
+    large = b'{"features": {"note": "' + b"x" * 4 * 4096 + b'"}}'
+    client = app.test_client()
+    statuses = [client.post("/api", data=each).status_code for each in (large, large, b"{}", b"no JSON" * 4096, b"{}")]
+    statuses += [client.get("/api", query_string={"x": "y" * 4096}, environ_base=OTHER).status_code for _ in range(6)]
+    app.extensions["player"].stop()
+
+    assert [200, 200, 429, 429, 429] == statuses[:5]
+    assert [200] * 5 + [429] == statuses[5:]
 
 
 def test_many_callers_do_not_make_a_quota_grow(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ request id harmless. What is in a row, only the writer knows.
 """
 
 import json
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
@@ -23,6 +24,7 @@ REMEMBER_SECONDS = 3 * 24 * 3600
 PURGE_AT_ONCE = 2_000
 REMEMBER_BYTES = 1_000_000_000  # of the file; shipped rows beyond that go, however new they are
 PAGE_BYTES, NEARLY_FULL = 4096, 0.9
+RESERVE_BYTES = 200_000_000  # of the disk, or a tenth of a small one: the database may be on it too
 
 INSERT = """INSERT INTO rows (kind, key, about, truth, at, body) VALUES (?, ?, ?, ?, ?, ?)
             ON CONFLICT (kind, key) DO NOTHING"""
@@ -136,11 +138,16 @@ class Spool:
         return int(self.read(sql)[0][0]) * PAGE_BYTES
 
     def nearly_full(self) -> bool:
-        """Tell whether the room that is left is for answers and labels; looks at the file once a second."""
+        """Tell whether the room that is left, in the file or on its disk, is for answers and labels.
+
+        Looks once a second.
+        """
         now = time.monotonic()
         if now > self._look_again:
             self._look_again = now + 1.0
-            self._nearly_full = self.used_bytes() > NEARLY_FULL * MOST_MB * 2**20
+            disk = shutil.disk_usage(self.path.parent)
+            little = disk.free < min(RESERVE_BYTES, (1 - NEARLY_FULL) * disk.total)
+            self._nearly_full = little or self.used_bytes() > NEARLY_FULL * MOST_MB * 2**20
         return self._nearly_full
 
     def forget(self, before: float) -> None:
