@@ -135,6 +135,16 @@ def test_constraints_hold_names_and_versions_only(name: str) -> None:
     assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; [\w .<>=!'()-]+)?", line)] == []
 
 
+def test_actions_are_pinned_by_digest() -> None:
+    """A tag can be moved to other code; a commit cannot. The tag stands beside it, for people."""
+    files = [path for folder in (ROOT, ROOT / FOLDER) for path in (folder / ".github" / "workflows").glob("*.yml")]
+    used = [line.strip() for path in files for line in path.read_text(encoding="utf-8").splitlines() if "uses:" in line]
+    pinned = r"(- )?uses: ([\w./-]+@[0-9a-f]{40} # v\d+(\.\d+)*|\./.*)"
+
+    assert len(used) > 1
+    assert [line for line in used if not re.fullmatch(pinned, line)] == []
+
+
 # What the rest of the player may ask of the two modules that a participant keeps when the project is updated. Add to it
 # only what a copy of the first template has as well.
 KEPT = {
