@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 # More copies, or bytes of them, are dropped: the shadow is too slow, and production must not notice.
 MOST_WAITING, MOST_BYTES = 500, 8_000_000
-ANSWER_SECONDS = 2.0
+ANSWER_SECONDS, LARGEST_ANSWER = 2.0, 100_000
 PAUSE_SECONDS = 5.0  # after a failure nothing is tried for so long
 
 COPIES = Counter("player_shadow_copies", "Requests copied to the shadow: sent, failed or dropped", ["result"])
@@ -105,6 +105,7 @@ class Shadow:
         """Ask the shadow once; raises OSError or HTTPException when it gives no prediction."""
         connection.request("POST", self.contract.predict, copy, self.headers)
         answer = connection.getresponse()
-        answer.read()
+        if len(answer.read(LARGEST_ANSWER + 1)) > LARGEST_ANSWER:
+            raise http.client.HTTPException(f"more than {LARGEST_ANSWER} bytes of answer")
         if answer.status != http.client.OK:
             raise http.client.HTTPException(f"status {answer.status}")
