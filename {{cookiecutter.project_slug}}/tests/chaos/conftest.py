@@ -2,8 +2,8 @@
 
 How much: CHAOS_KILLS (200), CHAOS_HOST_KILLS (100, of a tournament's host), CHAOS_RESTARTS (50), CHAOS_SECONDS (300:
 how long PostgreSQL is away), CHAOS_REQUESTS (1,000,000 fuzzed, and as many steady ones), CHAOS_OFFERS (0 = all bad
-models), CHAOS_APPLICANTS (2,000 in each round of a game), CHAOS_ROWS (1,000,000 rows to learn from). CHAOS_REPORT names
-a file for the table as JSON.
+models), CHAOS_APPLICANTS (2,000 in each round of a game), CHAOS_ROWS (1,000,000 rows to learn from), CHAOS_STRANGER
+(1,000,000 requests of a stranger, of CHAOS_BYTES 2,000,000 each). CHAOS_REPORT names a file for the table as JSON.
 """
 
 import json
@@ -23,7 +23,7 @@ from tests.service import Service
 
 DEFAULTS = {
     "KILLS": 200, "RESTARTS": 50, "SECONDS": 300, "REQUESTS": 1_000_000, "OFFERS": 0, "APPLICANTS": 2000,
-    "ROWS": 1_000_000, "HOST_KILLS": 100,
+    "ROWS": 1_000_000, "HOST_KILLS": 100, "STRANGER": 1_000_000, "BYTES": 2_000_000,
 }  # fmt: skip
 FIGURES: dict[str, dict[str, Any]] = {}
 NOT_SHOWN: list[str] = []
