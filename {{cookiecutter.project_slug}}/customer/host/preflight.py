@@ -1,6 +1,5 @@
 """What to look at the day before: is this machine ready to host, and will the others reach it?"""
 
-import os
 import platform
 import shutil
 import socket
@@ -86,10 +85,10 @@ def database_works(address: str) -> tuple[bool, str]:
 
 def open_files() -> Look:
     """Look how many connections this process may have."""
-    if os.name != "posix":
+    try:
+        import resource
+    except ImportError:  # Windows
         return Look("open files", True, "no limit known on this system")
-    import resource
-
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     enough = most < 0 or most >= FILES_FOR_A_ROOM
     return Look("open files", enough, f"up to {'any number' if most < 0 else most}; each player and browser needs one")

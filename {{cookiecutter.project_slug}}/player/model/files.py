@@ -47,7 +47,7 @@ def write_whole(path: Path, content: bytes) -> None:
                 os.fchmod(file.fileno(), 0o640)  # a service of the same group reads what its deployer wrote
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        put_in_place(Path(name), path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -57,6 +57,17 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def put_in_place(new: Path, path: Path) -> None:
+    """Let *new* be *path* from now on. On Windows that has to wait for who reads the old one: a second at most."""
+    for _ in range(50):
+        try:
+            new.replace(path)
+            return
+        except PermissionError:
+            time.sleep(0.02)
+    new.replace(path)
 
 
 def sweep(folder: Path) -> None:

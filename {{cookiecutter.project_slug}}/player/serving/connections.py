@@ -1,7 +1,6 @@
 """The connections of a worker: how many it may hold, and which one goes when there are too many or one is too slow."""
 
 import socket
-import sys
 import time
 from contextlib import suppress
 from typing import Any
@@ -70,10 +69,10 @@ def close_stalled(connections: Any, seen: dict[Any, float], limit: float) -> Non
 
 def most_connections() -> int:
     """Return how many connections this process may hold; it first asks for as many open files as it may have."""
-    if sys.platform == "win32":
+    try:
+        import resource
+    except ImportError:  # Windows
         return WISHED_FILES
-    import resource
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wished = WISHED_FILES if hard == resource.RLIM_INFINITY else min(WISHED_FILES, hard)
     if soft < wished:
