@@ -44,15 +44,16 @@ def _shell(tmp_path: Path, user_config: Path) -> Shell:
     config = f'--config-file "{user_config}" --no-input'
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
-    def shell(folder: Path, block: str, **words: str) -> str:
+    def shell(folder: Path, block: str, **meanings: str) -> str:
         lines = [line for line in block.splitlines() if not line.startswith("pip install")]
         text = "\n".join(lines).replace("cookiecutter ", f"cookiecutter {config} ")
-        for word, meaning in words.items():
+        for word, meaning in meanings.items():
             text = text.replace(word, meaning)
+        words = [str(shutil.which("sh")), "-ec", text]
+        variables = {**os.environ, **who, "HOME": str(home), "PATH": path}
         done = subprocess.run(
-            [str(shutil.which("sh")), "-ec", text], cwd=folder, env={**os.environ, **who, "HOME": str(home), "PATH": path},
-            text=True, encoding="utf-8", capture_output=True, check=False,
-        )  # fmt: skip
+            words, cwd=folder, env=variables, text=True, encoding="utf-8", capture_output=True, check=False
+        )
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
