@@ -6,7 +6,6 @@ hooks/pre_gen_project.py.
 """
 
 import json
-import re
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from jinja2.ext import Extension
 
 HERE = Path(__file__).parent
 FOLDER = "{{cookiecutter.project_slug}}"
+ASKED = "cookiecutter.project_slug is defined"
 STOP = ("n", "no", "q", "quit")
 refusal = runpy.run_path(str(HERE / "hooks" / "pre_gen_project.py"))["refusal"]
 
@@ -47,16 +47,18 @@ class ProjectName(Extension):
         """Return the text of a template with the filter behind the folder's name: --replay passes nothing else.
 
         Cookiecutter renders the answers of the command line and of its API. What has no file's name and is not ours is
-        such an answer (or a path), and comes out as it went in.
+        such an answer (or a path without one), and comes out as it went in.
         """
+        if source == FOLDER:
+            return f"{{{{ cookiecutter.project_slug | project_name if {ASKED} else {literal(FOLDER)} }}}}"
         if name is None and source not in OWN:
-            source = FOLDER.join(map(literally, source.split(FOLDER)))
-        return source.replace(FOLDER, "{{ cookiecutter.project_slug | project_name }}")
+            return f"{{{{ {literal(source)} }}}}"
+        return source
 
 
-def literally(text: str) -> str:
-    """Return a template that renders to *text*."""
-    return re.sub(r"\{[{%#]", lambda match: "{{ '" + match[0] + "' }}", text)
+def literal(text: str) -> str:
+    """Return *text* as a constant of Jinja."""
+    return "'" + text.encode("unicode_escape").decode("ascii").replace("'", "\\'") + "'"
 
 
 def checked(slug: object) -> str:
