@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -39,7 +40,12 @@ def made(bake: Bake, into: Path, combination: tuple[str, ...]) -> Path:
 def test_every_file_can_be_read(bake: Bake, tmp_path: Path, combination: tuple[str, ...]) -> None:
     """No file has a brace of ours left, and each is what its name says."""
     project = made(bake, tmp_path, combination)
-    readers = {".toml": tomllib.loads, ".json": json.loads, ".ipynb": json.loads, ".py": ast.parse}
+    readers: dict[str, Callable[[str], object]] = {
+        ".toml": tomllib.loads,
+        ".json": json.loads,
+        ".ipynb": json.loads,
+        ".py": ast.parse,
+    }
     readers |= dict.fromkeys((".yml", ".yaml"), lambda text: list(yaml.safe_load_all(text)))
     for path in project.rglob("*"):
         if path.suffix in readers:
