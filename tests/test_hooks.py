@@ -152,6 +152,24 @@ def test_no_to_the_last_question_writes_nothing(template: Path, tmp_path: Path, 
     assert (done.returncode, done.stderr, list(into.iterdir())) == (1, "", [])
 
 
+def test_an_organisation_has_defaults_of_its_own(template: Path, tmp_path: Path) -> None:
+    """A file of cookiecutter's, as docs/forking.md shows it: its defaults are taken, an answer goes over them."""
+    page = (ROOT / "docs" / "forking.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^```yaml\n(.*?)^```$", page, re.M | re.S)[0]
+    where = f"cookiecutters_dir: '{tmp_path / 'templates'}'\nreplay_dir: '{tmp_path / 'replay'}'\n"
+    config = tmp_path / "defaults.yaml"
+    config.write_text(shown.replace("https://git.example.org/data/{0}.git", f"{template.parent}/{{0}}") + where)
+
+    done = generate(
+        "--config-file", str(config), "--no-input", "-o", str(tmp_path), f"work:{template.name}", "integrity=low"
+    )
+
+    base = tomllib.loads((tmp_path / "my-player" / "config" / "base.toml").read_text(encoding="utf-8"))
+    assert done.returncode == 0, done.stdout
+    assert base["rating"] == {"confidentiality": "medium", "integrity": "low", "availability": "medium"}
+    assert "Made by Data Science Utrecht." in (tmp_path / "my-player" / "README.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("team", "slug"),
     [("Player", "my-player"), ("The Player", "the-player"), ("My Player", "my-player"), ("Ann", "ann-player"),
