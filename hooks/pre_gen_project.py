@@ -1,4 +1,4 @@
-"""Refuse a project name that cannot work; project_name.py asks these rules before a folder is made.
+"""Refuse a project name that cannot work; answers.py asks these rules before a folder is made.
 
 Standard library only. The answer arrives as data: `tojson` escapes quotes and backslashes, which are refused below.
 """

@@ -34,7 +34,7 @@ OWN = {*texts(json.loads((HERE / "cookiecutter.json").read_text(encoding="utf-8"
 OWN |= {hook.read_text(encoding="utf-8") for hook in (HERE / "hooks").glob("*.py")}
 
 
-class ProjectName(Extension):
+class Answers(Extension):
     """Adds the filters of cookiecutter.json, and keeps Jinja in an answer from being run."""
 
     def __init__(self, environment: Environment) -> None:
