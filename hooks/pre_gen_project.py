@@ -1,4 +1,4 @@
-"""Refuse a project name that cannot work; project_name.py asks these rules before a folder is made.
+"""Refuse a project name that cannot work; answers.py asks these rules before a folder is made.
 
 Standard library only. The answer arrives as data: `tojson` escapes quotes and backslashes, which are refused below.
 """
@@ -32,7 +32,7 @@ def refusal(slug: str) -> str:
         "is the name of a package that the project uses": slug in PACKAGES,
     }
     why = next((reason for reason, holds in reasons.items() if holds), "")
-    return f"ERROR: the project name {slug!a} {why}; choose another, for example my-player." if why else ""
+    return f"ERROR: the project name {ascii(slug)[:60]} {why}; choose another, for example my-player." if why else ""
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ RENDERED = {
     "README.md",
     "config/acceptance.toml",
     "config/base.toml",
+    "config/data.toml",
     "config/development.toml",
     "config/logging.toml",
     "config/production.toml",

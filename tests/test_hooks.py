@@ -112,13 +112,80 @@ def test_a_record_without_our_own_variables_is_replayed(template: Path, tmp_path
     """What was recorded by an older version of the template can be generated again."""
     path = recorded(template, user_config, tmp_path)
     record = json.loads(path.read_text(encoding="utf-8"))
-    for name in ("__name", "_extensions"):
+    for name in ("__name", "__ready", "_extensions"):
         del record["cookiecutter"][name]
     path.write_text(json.dumps(record), encoding="utf-8")
 
     made = cookiecutter(str(template), replay=str(path), output_dir=tmp_path / "into", config_file=str(user_config))
 
     assert (Path(made) / "README.md").exists()
+
+
+def test_a_record_without_the_last_question_is_asked_it(template: Path, tmp_path: Path, user_config: Path) -> None:
+    """And nothing else: what an older version recorded needs one Enter."""
+    path = recorded(template, user_config, tmp_path)
+    record = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("ready", "__ready"):
+        del record["cookiecutter"][name]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    options = ["--config-file", str(user_config), "-o", str(tmp_path / "into"), str(template)]
+
+    done = generate("--replay-file", str(path), *options, typed="\n")
+
+    assert done.returncode == 0, done.stdout
+    assert "[1/1]" in done.stdout
+    assert (tmp_path / "into" / "my-player" / "README.md").exists()
+
+
+@pytest.mark.parametrize("answer", ["no", " NO ", "n", "q"])
+def test_no_to_the_last_question_writes_nothing(template: Path, tmp_path: Path, user_config: Path, answer: str) -> None:
+    """All answers are shown once more; no is the way back, said in one sentence."""
+    into = tmp_path / "into"
+    into.mkdir()
+    options = ["--config-file", str(user_config), "-o", str(into), str(template)]
+
+    done = generate(*options, typed=f"The Team\n\nAnn\n2\n\n3\n{answer}\n")
+
+    question = " ".join(done.stdout.partition("[7/7]")[2].split())
+    assert "(the-team-player, team The Team, made by Ann; leak medium, wrong data medium, outage high)" in question
+    assert question.endswith("Nothing was written; the same command asks again.")
+    assert (done.returncode, done.stderr, list(into.iterdir())) == (1, "", [])
+
+
+def test_an_organisation_has_defaults_of_its_own(template: Path, tmp_path: Path) -> None:
+    """A file of cookiecutter's, as docs/forking.md shows it: its defaults are taken, an answer goes over them."""
+    page = (ROOT / "docs" / "forking.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^```yaml\n(.*?)^```$", page, re.M | re.S)[0]
+    where = f"cookiecutters_dir: '{tmp_path / 'templates'}'\nreplay_dir: '{tmp_path / 'replay'}'\n"
+    config = tmp_path / "defaults.yaml"
+    config.write_text(shown.replace("https://git.example.org/data/{0}.git", f"{template.parent}/{{0}}") + where)
+
+    done = generate(
+        "--config-file", str(config), "--no-input", "-o", str(tmp_path), f"work:{template.name}", "integrity=low"
+    )
+
+    base = tomllib.loads((tmp_path / "my-player" / "config" / "base.toml").read_text(encoding="utf-8"))
+    assert done.returncode == 0, done.stdout
+    assert base["rating"] == {"confidentiality": "medium", "integrity": "low", "availability": "medium"}
+    assert "Made by Data Science Utrecht." in (tmp_path / "my-player" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("team", "slug"),
+    [("Player", "my-player"), ("The Player", "the-player"), ("My Player", "my-player"), ("Ann", "ann-player"),
+     ("!!!", "my-player"), ("x" * 5000, "x" * 40 + "-player"), ("Spieler 7", "spieler-7-player")],
+)  # fmt: skip
+def test_a_team_gives_a_folder_its_name(bake: Bake, tmp_path: Path, team: str, slug: str) -> None:
+    """With `player` in it once."""
+    assert slug == bake(tmp_path, team_name=team).name
+
+
+def test_a_name_that_is_far_too_long_is_not_repeated_whole(bake: Bake, tmp_path: Path) -> None:
+    """Its beginning is enough to know it again."""
+    with pytest.raises(FailedHookException, match="is longer than 50 characters") as refusal:
+        bake(tmp_path, project_slug="x" * 5000)
+
+    assert len(str(refusal.value)) < 200
 
 
 @pytest.mark.parametrize("slug", ["a", "my-player", "my_player", "100-player", "x" * 50])

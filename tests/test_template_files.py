@@ -67,7 +67,7 @@ def test_every_question_has_a_sentence() -> None:
     prompts = QUESTIONS["__prompts__"]
 
     assert asked == list(prompts)
-    assert len(asked) <= 6
+    assert len(asked) <= 7
     for name, prompt in prompts.items():
         sentences = prompt.values() if isinstance(prompt, dict) else [prompt]
         assert not any(set("[]") & set(sentence) for sentence in sentences), name

@@ -44,15 +44,16 @@ def _shell(tmp_path: Path, user_config: Path) -> Shell:
     config = f'--config-file "{user_config}" --no-input'
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
-    def shell(folder: Path, block: str, **words: str) -> str:
+    def shell(folder: Path, block: str, **meanings: str) -> str:
         lines = [line for line in block.splitlines() if not line.startswith("pip install")]
         text = "\n".join(lines).replace("cookiecutter ", f"cookiecutter {config} ")
-        for word, meaning in words.items():
+        for word, meaning in meanings.items():
             text = text.replace(word, meaning)
+        words = [str(shutil.which("sh")), "-ec", text]
+        variables = {**os.environ, **who, "HOME": str(home), "PATH": path}
         done = subprocess.run(
-            [str(shutil.which("sh")), "-ec", text], cwd=folder, env={**os.environ, **who, "HOME": str(home), "PATH": path},
-            text=True, encoding="utf-8", capture_output=True, check=False,
-        )  # fmt: skip
+            words, cwd=folder, env=variables, text=True, encoding="utf-8", capture_output=True, check=False
+        )
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
@@ -83,11 +84,17 @@ def _owned(request: pytest.FixtureRequest, tmp_path: Path, repository: Path, use
     made = cookiecutter(str(old), no_input=True, output_dir=tmp_path, config_file=str(user_config))
     project = Path(made)
     shell(project, "git init --quiet --initial-branch main\ngit add --all\ngit commit --quiet --message generated")
-    for name in ("player/features.py", "player/training.py", "README.md"):
+    for name in ("player/features.py", "player/training.py"):
         with (project / name).open("a", encoding="utf-8", newline="\n") as file:
             file.write(OWN_LINE)
+    (project / "README.md").write_text(with_own_sentence(project), encoding="utf-8", newline="\n")
     shell(project, "git commit --quiet --all --message mine")
     return project
+
+
+def with_own_sentence(project: Path) -> str:
+    """Return the README of a project with what its owner wrote below the title."""
+    return (project / "README.md").read_text(encoding="utf-8").replace("\n", "\n\nWe are on the third floor.\n", 1)
 
 
 def texts(project: Path, *names: str) -> list[str]:
@@ -99,8 +106,7 @@ def check_updated(project: Path, fresh: Path, owned: list[str]) -> None:
     """Fail unless a project has what is *owned*, and beside that all that a *fresh* one has, and nothing else."""
     assert owned == texts(project, "player/features.py", "player/training.py")
     assert owned != texts(fresh, "player/features.py", "player/training.py")
-    (readme,), (new,) = texts(project, "README.md"), texts(fresh, "README.md")
-    assert readme == new + OWN_LINE
+    assert texts(project, "README.md") == [with_own_sentence(fresh)]
     mine = tomllib.loads((fresh / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["cruft"]["skip"]
     theirs = {path.relative_to(fresh): path.read_bytes() for path in fresh.rglob("*") if path.is_file()}
     for path, content in theirs.items():

@@ -70,7 +70,7 @@ def what_is_wrong(signature: str, keys: list[str], settings: Settings) -> str:
             f"`player -e {settings.environment} keys resign`, where the signing key is, signs it again"
         )
     if not keys:
-        return f"is signed, but {settings.environment} has no key to check it with; set PLAYER_PUBLIC_KEYS_FILE"
+        return f"is signed, but {settings.environment} has no key to check it with; `player keys` prints what to set"
     reason = "was changed after it was signed, or has a signature that is not ours for this environment"
     return f"{reason}; train or promote it again"
 

@@ -64,6 +64,17 @@ def test_a_service_checks_with_the_public_key_and_cannot_sign(keyed: Settings) -
         store.pointer(service)
 
 
+def test_where_no_key_is_set_the_command_that_says_how_is_named(
+    keyed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has signed models, as after `player dtap`, and a shell without keys, is told what to type."""
+    for name in ("PLAYER_SIGNING_KEY_FILE", "PLAYER_PUBLIC_KEYS_FILE", "PLAYER_SIGNING_KEY", "PLAYER_PUBLIC_KEYS"):
+        monkeypatch.delenv(name, raising=False)
+
+    with pytest.raises(ModelRefused, match="has no key to check it with; `player keys` prints what to set"):
+        store.verify(current(keyed), load_settings("production"))
+
+
 def test_serving_puts_the_signing_key_away(keyed: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """The workers inherit public keys alone, also where only the private key was given."""
     monkeypatch.delenv("PLAYER_PUBLIC_KEYS_FILE")
