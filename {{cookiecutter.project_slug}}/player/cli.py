@@ -148,6 +148,7 @@ def train(
     from player.learning import fitting
     from player.model import store
     from player.promotion.promote import make_current
+    from player.reading.files import read_own_table
     from player.storage.records import record_model
 
     settings = with_table(begin(context.obj), label, drop)
@@ -157,7 +158,7 @@ def train(
         click.echo("A model is there already.")
         return
     tell_who_waits(f"Learning from {data or settings.data.train} ...")
-    table = training.read_table(data or settings.path(settings.data.train))
+    table = training.read_table(data) if data else read_own_table(settings)
     with fitting.told_in_a_sentence():
         trained = training.train(table, settings)
     show(inspect(table, settings.data), sys.stderr)

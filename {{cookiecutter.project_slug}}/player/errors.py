@@ -3,6 +3,7 @@
 PlayerError                  something a person can mend; shown as one line, never as a traceback
 ├── ConfigError              the configuration is wrong or unsafe
 ├── DataError                a table or file cannot be used as it is
+│   └── TableMissing         it is not there
 ├── PipelineError            the pipeline that build_pipeline returns cannot learn or answer
 ├── ModelError               a model file is not there, not trusted, or does not work
 │   ├── ModelMissing         there is no model to load
@@ -10,7 +11,7 @@ PlayerError                  something a person can mend; shown as one line, nev
 │   └── ModelFailed          the model was asked and gave no usable answer
 ├── StorageError             the database cannot be read or prepared
 │   ├── DatabaseAway         the database cannot be reached now; what can wait for it, waits
-│   ├── TablesOutdated       the database is there, its tables are not those of this code
+│   ├── TablesOutdated       the database is there, its tables are older than this code
 │   ├── SpoolDamaged         the spool is no whole spool; its rows may be the only copy
 │   └── NotDurable           a row could not be made durable, so it must not be acknowledged
 └── PromotionRefused         a gate said no
@@ -31,6 +32,10 @@ class ConfigError(PlayerError):
 
 class DataError(PlayerError):
     """A table or file cannot be used as it is; nothing was changed."""
+
+
+class TableMissing(DataError):
+    """A table or file is not there."""
 
 
 class PipelineError(PlayerError):
@@ -62,7 +67,7 @@ class DatabaseAway(StorageError):
 
 
 class TablesOutdated(StorageError):
-    """The database is there, its tables are not those of this code."""
+    """The database is there, its tables are older than this code: `player db upgrade` mends them."""
 
 
 class SpoolDamaged(StorageError):

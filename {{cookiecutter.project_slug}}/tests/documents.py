@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
-BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`((?:player|customer|make|curl) [^`]+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)\)")
 
 
@@ -27,19 +28,26 @@ def blocks() -> list[Block]:
     """Return every block of commands, in the order of reading."""
     found = []
     for path in documents():
-        for content in BLOCK.findall(path.read_text(encoding="utf-8")):
+        for language, content in BLOCK.findall(path.read_text(encoding="utf-8")):
+            if language:
+                continue  # a piece of a program
             lines = content.replace("\\\n", " ").splitlines()
             found.append(Block(path.relative_to(PROJECT).as_posix(), tuple(filter(None, map(command_of, lines)))))
     return found
 
 
-def command_of(line: str) -> str:
-    """Return the command in a line: what stands before a remark, which begins with # or after three blanks.
+def inline(path: Path) -> tuple[str, ...]:
+    """Return the commands that stand within the sentences of a document."""
+    return tuple(INLINE.findall(path.read_text(encoding="utf-8")))
 
-    >>> command_of("player serve                   # answers"), command_of("player x y   says what")
+
+def command_of(line: str) -> str:
+    """Return the command in a line: what stands before a remark, which begins with # or after two blanks.
+
+    >>> command_of("player serve                   # answers"), command_of("player x y  says what")
     ('player serve', 'player x y')
     """
-    return re.split(r"\s#\s|^#|\s{3,}(?=\S)", line.strip())[0].strip()
+    return re.split(r"\s#\s|^#|\s{2,}(?=\S)", line.strip())[0].strip()
 
 
 def words_of(line: str) -> list[str]:

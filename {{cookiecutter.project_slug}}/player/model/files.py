@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from player.errors import ModelMissing, ModelRefused
+from player.settings.remedies import of_system
 
 
 def read_once(path: Path, most_bytes: int) -> bytes:
@@ -22,14 +23,14 @@ def read_once(path: Path, most_bytes: int) -> bytes:
     except FileNotFoundError:
         raise ModelMissing(f"{path} does not exist.") from None
     except OSError as error:
-        raise ModelRefused(f"{path} cannot be opened as a plain file ({error.strerror}).") from None
+        raise ModelRefused(f"{path} cannot be opened as a plain file: {of_system(error)}.") from None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ModelRefused(f"{path} is not a regular file.")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(most_bytes + 1)
     except OSError as error:
-        raise ModelRefused(f"{path} cannot be read ({error.strerror}).") from None
+        raise ModelRefused(f"{path} cannot be read: {of_system(error)}.") from None
     finally:
         os.close(descriptor)
     if len(content) > most_bytes:

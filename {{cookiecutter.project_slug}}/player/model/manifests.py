@@ -16,6 +16,7 @@ from player.trust import signatures
 
 LARGEST = 20_000_000  # bytes of a manifest
 KIND = "manifest"
+MEND = "`player rollback` takes the one before, `player promote` or `player train` brings a new one"
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -75,15 +76,23 @@ def read_signed(version: str, settings: Settings) -> tuple[Manifest, bool]:
     if not version or set(version) - set("0123456789abcdefghijklmnopqrstuvwxyz-"):
         raise ModelRefused(f"{version!a} is not the name of a model version.")
     path = folder(settings) / f"{version}.json"
-    content = read_once(path, LARGEST)
+    content = read_part(path, LARGEST)
     signed = signatures.check_signature(content, KIND, read_signature(path), settings, f"Model {version}")
     try:
         manifest = Manifest(**json.loads(content))
     except (ValueError, TypeError, RecursionError):
-        raise ModelRefused(f"The manifest of model {version} is broken.") from None
+        raise ModelRefused(f"The manifest of model {version} is broken: {MEND}.") from None
     if manifest.version != version:
         raise ModelRefused(f"The manifest of model {version} describes {manifest.version!a}.")
     return manifest, signed
+
+
+def read_part(path: Path, most_bytes: int) -> bytes:
+    """Return the content of one file of a model; raises as `read_once` does, and says what to do without it."""
+    try:
+        return read_once(path, most_bytes)
+    except ModelMissing as missing:
+        raise ModelMissing(f"{missing} Model {path.stem} is not whole: {MEND}.") from None
 
 
 def read_signature(path: Path) -> str:

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from player.config import Settings
-from player.errors import ModelMissing, ModelRefused
+from player.errors import ModelError, ModelMissing, ModelRefused
 from player.model.files import read_once, write_whole
 from player.model.manifests import folder
 from player.trust import signatures
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 POINTER = "current.json"
 KIND = "pointer"
+WAIT_SECONDS = 10.0  # for another command that changes the pointer: it takes a moment
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -50,7 +51,7 @@ def pointer(settings: Settings) -> Pointer | None:
         signatures.check_signature(as_signed(found), KIND, signature, settings, "The pointer to the current model")
         found = Pointer(**found)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise ModelRefused(f"{path} is broken; `player rollback` or `player train` mend it.") from None
+        raise ModelRefused(f"{path} is broken; `player promote` or `player train` makes a new one.") from None
     newest = newest_serial(settings)
     if found.serial < newest:
         raise ModelRefused(
@@ -124,8 +125,15 @@ def as_signed(plain: dict[str, Any]) -> bytes:
 
 @contextlib.contextmanager
 def one_at_a_time(settings: Settings) -> Iterator[None]:
-    """Hold the lock under which the pointer changes."""
+    """Hold the lock under which the pointer changes; raises ModelError when somebody else holds it for long."""
     place = folder(settings)
     place.mkdir(parents=True, exist_ok=True)
-    with FileLock(place / ".lock"):
+    lock = FileLock(place / ".lock", timeout=WAIT_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ModelError(f"Another command holds {lock.lock_file} and does not let go: end it, or wait.") from None
+    try:
         yield
+    finally:
+        lock.release()

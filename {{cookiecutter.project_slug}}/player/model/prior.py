@@ -9,6 +9,7 @@ from typing import Any
 from player import training
 from player.config import Settings
 from player.model import store
+from player.reading.files import read_own_table
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def find_prior(settings: Settings, versions: Iterable[str | None]) -> Prior:
 
 def prior_of_table(settings: Settings) -> Prior:
     """Return the most frequent label of the training table; raises DataError when there is no usable one."""
-    labels = training.read_labels(training.read_table(settings.path(settings.data.train)), settings.data)
+    labels = training.read_labels(read_own_table(settings), settings.data)
     shares = Counter(training.as_classes(labels[labels.notna()]).tolist())
     best = max(shares, key=lambda label: shares[label])
     shown = sorted(shares)[1] if len(shares) == 2 else best

@@ -13,7 +13,7 @@ from player.errors import ModelError, ModelMissing, ModelRefused
 from player.features import Schema
 from player.model import kept_rows, records
 from player.model.files import read_once, write_whole
-from player.model.manifests import Manifest, fingerprint, folder, put, read_manifest, read_signed
+from player.model.manifests import MEND, Manifest, fingerprint, folder, put, read_manifest, read_part, read_signed
 from player.model.pointers import (
     POINTER,
     Pointer,
@@ -145,7 +145,7 @@ def open_model(manifest: Manifest, data: bytes, settings: Settings) -> Model:
     try:
         schema = Schema.from_dict(manifest.schema)
     except (KeyError, TypeError, ValueError):
-        raise ModelRefused(f"The manifest of model {manifest.version} is broken.") from None
+        raise ModelRefused(f"The manifest of model {manifest.version} is broken: {MEND}.") from None
     try:
         try_once(manifest, data, settings)
         return Model(loads(data, manifest.globals, settings.model.libraries), manifest, schema)
@@ -157,7 +157,7 @@ def verify(version: str, settings: Settings) -> tuple[Manifest, bytes]:
     """Return manifest and pickle of *version*, checked but not unpickled; raises ModelMissing or ModelRefused."""
     name = f"Model {version}"
     manifest, _ = read_signed(version, settings)
-    data = read_once(folder(settings) / f"{version}.pkl", settings.model.max_bytes)
+    data = read_part(folder(settings) / f"{version}.pkl", settings.model.max_bytes)
     provenance.check_hash(data, manifest.sha256, name)
     provenance.check_versions(manifest.libraries, settings, name)
     if version in revoked(settings):
@@ -211,7 +211,10 @@ def rollback(settings: Settings) -> Pointer:
     with one_at_a_time(settings):
         old = pointer(settings)
         if old is None or old.previous is None:
-            raise ModelMissing(f"{settings.environment} has no previous model to go back to.")
+            raise ModelMissing(
+                f"{settings.environment} has no previous model to go back to; `player promote` or `player train` "
+                "brings a new one."
+            )
         verify(old.previous, settings)
         new = Pointer(next_serial(old, settings), old.previous, old.current, old.revoked)
         point_to(new, settings)

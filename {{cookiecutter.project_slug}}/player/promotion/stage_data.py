@@ -13,6 +13,7 @@ from player.config import Settings, load_settings
 from player.errors import DataError, ModelMissing
 from player.features import clean_table, read_schema
 from player.model.predictor import Answer, Predictor
+from player.reading.files import read_own_table
 from player.storage import queries
 from player.storage.migrations import check, upgrade
 from player.storage.retention import forget_written_by
@@ -67,7 +68,7 @@ def stage_rows(settings: Settings) -> tuple[pd.DataFrame, str]:
 
 def training_rows(settings: Settings) -> pd.DataFrame:
     """Return the training table as requests, each under an id that is the same each time."""
-    table = training.in_time_order(training.read_table(settings.path(settings.data.train)), settings.data)
+    table = training.in_time_order(read_own_table(settings), settings.data)
     schema = read_schema(table, settings.data)
     labels = training.read_labels(table, settings.data)
     return pd.DataFrame(

@@ -14,7 +14,9 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 from pyarrow import compute
 
-from player.errors import DataError
+from player.config import Settings
+from player.errors import DataError, TableMissing
+from player.settings.remedies import foreign
 
 SUFFIXES = (".csv", ".parquet")
 ROWS_AT_ONCE = 100_000
@@ -50,6 +52,14 @@ def read_table(path: Path) -> pd.DataFrame:
     return frame
 
 
+def read_own_table(settings: Settings) -> pd.DataFrame:
+    """Return the project's own training table; raises DataError, with how to make it when it is gone."""
+    try:
+        return read_table(settings.path(settings.data.train))
+    except TableMissing as missing:
+        raise TableMissing(f"{missing} `customer data` makes that of the game, [data].train names another.") from None
+
+
 def as_plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a *column* of text as numbers when it holds nothing else, and nothing is lost by that.
 
@@ -78,9 +88,9 @@ def read_batches(source: Path) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
     except FileNotFoundError:
-        raise DataError(f"{source} does not exist.") from None
+        raise TableMissing(f"{source} does not exist.") from None
     except PermissionError:
-        raise DataError(f"{source} may not be read; who owns it must allow that.") from None
+        raise DataError(f"{source} cannot be read: {foreign(source)}.") from None
     except (pa.ArrowException, OSError, UnicodeError) as error:
         raise DataError(f"{source} cannot be read as a table: {explain(error)}") from None
 

@@ -15,6 +15,7 @@ from player.config import DataSettings, Settings
 from player.errors import DataError
 from player.features import Schema, clean, clean_table, read_schema, to_table
 from player.reading.columns import bounds
+from player.reading.files import read_own_table
 from player.reading.labels import Labels
 from player.retraining.choosing import Lessons
 from player.storage import queries
@@ -60,7 +61,7 @@ def read_past(settings: Settings, requests: Sequence[dict[str, Any]], champion: 
 
     Raises DataError when it is another table than that of the *champion*.
     """
-    table = training.in_time_order(training.read_table(settings.path(settings.data.train)), settings.data)
+    table = training.in_time_order(read_own_table(settings), settings.data)
     labels = training.read_labels(table, settings.data)
     table, truth = table[labels.notna()], training.as_classes(labels[labels.notna()])
     refused = find_leaks(table, truth, requests, settings.data)

@@ -81,8 +81,10 @@ def look_at_spool(settings: Settings) -> None:
             spool.open()
         finally:
             spool.close()
-    elif settings.strict and not spool.path.parent.is_dir():
-        raise StorageError(f"The spool cannot be made: {of_path(spool.path)}.")
+        return
+    made = ("it is not there",) if settings.strict else ("it is not there", "the folder")
+    if (why := of_path(spool.path)) and not why.startswith(made):
+        raise StorageError(f"The spool cannot be made: {why}.")
 
 
 def look_at_database(settings: Settings) -> None:

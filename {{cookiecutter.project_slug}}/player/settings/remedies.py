@@ -75,7 +75,9 @@ def of_path(path: Path) -> str:
 
 
 def foreign(path: Path) -> str:
-    """Return who owns *path*, and that this user may not use it."""
+    """Return who owns *path*, and that this user may not use it; or that nobody may write to its disk."""
+    if hasattr(os, "statvfs") and os.statvfs(path).f_flag & os.ST_RDONLY:
+        return SYSTEM[errno.EROFS]
     try:
         owner = path.owner()
     except (OSError, KeyError, NotImplementedError):

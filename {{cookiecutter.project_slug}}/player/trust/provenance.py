@@ -21,7 +21,9 @@ MUST_BE_EQUAL = ("python", "scikit-learn", "numpy")
 def check_hash(data: bytes, sha256: str, name: str) -> None:
     """Raise ModelRefused when *data* are not the bytes that the manifest describes."""
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise ModelRefused(f"{name} is not the file its manifest describes (another SHA-256).")
+        raise ModelRefused(
+            f"{name} is not the file its manifest describes (another SHA-256); train or promote it again."
+        )
 
 
 def versions(further: Iterable[str] = ()) -> dict[str, str]:

@@ -184,6 +184,8 @@ def ready() -> tuple[Response, int]:
     """Say whether an answer would be given and kept, and what is not as it should be."""
     reasons = components().complaints()
     can_store = components().writer.can_store()
+    if not can_store:
+        reasons.insert(0, "rows cannot be made durable; the log says why")
     return jsonify({"ready": can_store, "reasons": reasons}), 200 if can_store else 503
 
 

@@ -32,9 +32,8 @@ def handle_not_an_object(error: payload.NotAnObject) -> Response:
     return problem(400, "Bad Request", str(error))
 
 
-def handle_not_durable(error: NotDurable) -> Response:
-    """Refuse honestly what could not be stored: an answer that was not kept is worse than none."""
-    log.debug("could not store a row: %s", error)  # the spool says once that it begins, and once that it is over
+def handle_not_durable(_: NotDurable) -> Response:
+    """Refuse honestly what could not be stored; the spool logs once that it begins, and once that it is over."""
     return problem(503, "Service Unavailable", "The answer could not be stored; ask again.", {"Retry-After": "1"})
 
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,13 @@ import pytest
 from player.config import Settings
 from tests.chaos.load import Load, settle
 from tests.postgres import Postgres
-from tests.service import WAIT, Service
+from tests.service import WAIT, Service, wait_until
 
+# As systemd does: the socket is the third file, and the service is the process that it is meant for.
+HAND_OVER = """import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.executable, [sys.executable, "-m", "player.cli", "-e", sys.argv[2], "serve"])"""
 UNIT = (Path(__file__).parents[2] / "server" / "player.service").read_text(encoding="utf-8")
 
 
@@ -42,7 +48,7 @@ class Managed(Service):
         self.listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notices.bind(str(settings.home / "notify"))
-        self.notices.settimeout(rule("TimeoutStartSec"))
+        self.notices.setblocking(False)
         super().__init__(settings, {"NOTIFY_SOCKET": str(settings.home / "notify"), "LISTEN_FDS": "1"})
 
     def start(self) -> float:
@@ -50,24 +56,19 @@ class Managed(Service):
         assert "Type=notify" in UNIT
         self.port = int(self.listening.getsockname()[1])
         began, given = time.monotonic(), self.listening.fileno()
-        script = f'LISTEN_PID=$$ exec "$@" 3<&{given}'  # as systemd: the socket is the third file
-        command = [
-            "sh",
-            "-c",
-            script,
-            "sh",
-            sys.executable,
-            "-m",
-            "player.cli",
-            "-e",
-            self.settings.environment,
-            "serve",
-        ]
+        command = [sys.executable, "-c", HAND_OVER, str(given), self.settings.environment]
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(command, stdout=out, stderr=out, env=self.variables, pass_fds=[given],
                                             start_new_session=True)  # fmt: skip
-        assert b"READY=1" == self.notices.recv(100), self.log_text()[-2000:]
+        wait_until(self.has_said_ready, rule("TimeoutStartSec"), "it says that it is ready")
         return time.monotonic() - began
+
+    def has_said_ready(self) -> bool:
+        """Tell whether it sent the manager its word; fail when it ended instead."""
+        assert self.process.poll() is None, f"the service ended: {self.log_text()[-2000:]}"
+        with suppress(BlockingIOError):
+            return self.notices.recv(100) == b"READY=1"
+        return False
 
     def stop(self) -> int:
         """Stop it as the unit says."""

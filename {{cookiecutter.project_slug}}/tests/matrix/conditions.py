@@ -1,64 +1,63 @@
 """What may be wrong when a command is run: each condition, what must be said of it, and the remedy that is followed."""
 
 import os
+import random
+import resource
 import shutil
 import socket
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-from place import SETPRIV, Place
+from filelock import FileLock
+from place import SETPRIV, Place, with_current
 from postgres import free_port
 
-Make = Callable[[Path], object]
-FILES = {
-    "base.toml": "config/base.toml", "rating.toml": "config/rating.toml", "testing.toml": "config/testing.toml",
-    "logging.toml": "config/logging.toml", "training table": "data/train_data.csv", "database": "output/testing.db",
-    "spool": "output/testing-spool.db", "pointer": "models/testing/current.json",
-}  # fmt: skip
-SERVES = ("serve",)
-EVERY = ("serve", "config", "doctor", "train", "monitor")
-FIX = "player doctor --fix"
-FIXED = (("doctor", "--fix"),)
-CLOSED = "closed to this user|denied|cannot be opened"
+from player.config import load_settings
+
+Change = Callable[[Path], object]
+Holds = Callable[[Place], AbstractContextManager[object]]
+
+BASE, RATING, OWN, LOGGING = (
+    "config/base.toml",
+    "config/rating.toml",
+    "config/{environment}.toml",
+    "config/logging.toml",
+)
+TABLE, DATABASE, SPOOL = "data/train_data.csv", "output/{environment}.db", "output/{environment}-spool.db"
+MODELS, POINTER = "models/{environment}", "models/{environment}/current.json"
+MANIFEST, PICKLE, RECEIPT = (f"models/{{environment}}/{{current}}{end}" for end in (".json", ".pkl", ".tried"))
+KEY, PUBLIC, API_KEY = (f"keys/{{environment}}-{end}" for end in ("signing.key", "signing.pub", "api.key"))
+LOG = "output/service.log"
+
+SERVES = ("serve", "doctor")
+EVERY = ("serve", "config", "doctor", "train", "monitor", "db upgrade")
+LEARNS = ("train", "inspect")
+STORES = ("serve", "monitor")
+CLOSED = "closed to this user"
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One thing that is wrong while the block of *holds* runs.
+    """One thing that is wrong while a command runs, and what ends it.
 
-    *stops*: the commands that cannot do their work then. *said*: what they must say. *loses*: the condition itself
-    takes rows away. *remedy*: commands that a person is told to run, before it starts again.
+    *holds*: makes it wrong; when it is left, the remedy was followed by hand. *stops*: the commands that cannot do
+    their work then. *said*: what whoever cannot must say. *remedy*: commands that a person is told to run.
+    *loses*: the condition itself takes rows away. *strict*: what also stops where users are.
     """
 
-    holds: Callable[[Place, pytest.MonkeyPatch], object]
+    holds: Holds
     stops: tuple[str, ...] = ()
     said: str = ""
+    remedy: tuple[str, ...] = ()
     loses: bool = False
-    remedy: tuple[tuple[str, ...], ...] = ()
-    apart: bool = False
+    strict: tuple[str, ...] = ()
 
 
-def changed(name: str, change: Make) -> Callable[[Place, pytest.MonkeyPatch], object]:
-    """Return a condition in which *change* was done to a file, and which ends when the file is put back."""
-
-    @contextmanager
-    def holds(place: Place, _: pytest.MonkeyPatch) -> Iterator[None]:
-        path = place.home / FILES.get(name, name)
-        kept = path.with_name(f"{path.name}.kept")
-        path.replace(kept) if path.is_dir() else shutil.copy2(kept_from(path), kept)
-        change(path)
-        yield
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        kept.replace(path)
-
-    return holds
-
-
-def kept_from(path: Path) -> Path:
+def whole(path: Path) -> Path:
     """Return *path*, whose SQLite log is first moved into it: a copy is then whole."""
     if path.suffix == ".db":
         with closing(sqlite3.connect(path)) as connection:
@@ -66,30 +65,198 @@ def kept_from(path: Path) -> Path:
     return path
 
 
-def broken(name: str, change: Make) -> Callable[[Place, pytest.MonkeyPatch], object]:
-    """Return a condition that stays: following the remedy ends it."""
+def put_back(path: Path, kept: Path) -> None:
+    """Put a file or folder back, in the place of whatever has its name now."""
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for end in ("-wal", "-shm") if path.suffix == ".db" else ():
+        path.with_name(path.name + end).unlink(missing_ok=True)
+    kept.replace(path)
+
+
+def changed(name: str, change: Change) -> Holds:
+    """Return a condition in which *change* was done to a file or folder; the remedy is to put it back."""
 
     @contextmanager
-    def holds(place: Place, _: pytest.MonkeyPatch) -> Iterator[None]:
-        change(kept_from(place.home / FILES.get(name, name)))
+    def holds(place: Place) -> Iterator[None]:
+        path = place.path(name)
+        kept = path.with_name(f"{path.name}.kept")
+        path.replace(kept) if path.is_dir() else shutil.copy2(whole(path), kept)
+        change(path)
+        yield
+        put_back(path, kept)
+
+    return holds
+
+
+def broken(name: str, change: Change) -> Holds:
+    """Return a condition that stays: the commands of the remedy end it."""
+
+    @contextmanager
+    def holds(place: Place) -> Iterator[None]:
+        change(whole(place.path(name)))
         yield
 
     return holds
 
 
-def set_to(name: str, value: str) -> Callable[[Place, pytest.MonkeyPatch], object]:
-    """Return a condition in which a variable has a wrong value."""
+def damaged_database(change: Change) -> Holds:
+    """Return a condition of the database; the remedy is to move it away and restore the newest backup."""
 
     @contextmanager
-    def holds(_: Place, patch: pytest.MonkeyPatch) -> Iterator[None]:
-        with patch.context() as own:
-            own.setenv(f"PLAYER_{name}", value)
+    def holds(place: Place) -> Iterator[None]:
+        path = place.path(DATABASE)
+        change(whole(path))
+        yield
+        for damaged in path.parent.glob(f"{path.name}*"):
+            damaged.replace(damaged.with_name(f"damaged-{damaged.name}"))
+        newest = max(place.path("output/backups/{environment}").glob("*.db"))
+        shutil.copyfile(newest, path)
+
+    return holds
+
+
+def set_to(name: str, value: str) -> Holds:
+    """Return a condition in which a variable has a wrong value; the remedy is to correct it."""
+
+    @contextmanager
+    def holds(place: Place) -> Iterator[None]:
+        before = dict(place.variables)
+        place.variables[f"PLAYER_{name}"] = value
+        yield
+        place.variables = before
+
+    return holds
+
+
+def closed(name: str) -> Holds:
+    """Return a condition in which a file or folder belongs to somebody else; the remedy is to give it back."""
+
+    @contextmanager
+    def holds(place: Place) -> Iterator[None]:
+        path = place.path(name)
+        mode = path.stat().st_mode
+        if SETPRIV:
+            os.chown(path, 65534, 65534)
+        path.chmod(0o700 if SETPRIV else 0)
+        place.on_leaving.callback(path.chmod, mode)
+        yield
+        path.chmod(mode)
+        if SETPRIV:
+            os.chown(path, 0, 0)
+
+    return holds
+
+
+def read_only(name: str) -> Holds:
+    """Return a condition in which a file or folder can only be read; the remedy is to allow writing."""
+
+    @contextmanager
+    def holds(place: Place) -> Iterator[None]:
+        path = place.path(name)
+        whole(path)
+        mode = path.stat().st_mode
+        path.chmod(mode & ~0o222)
+        yield
+        path.chmod(mode)
+
+    return holds
+
+
+def mounted(folder: str, options: str) -> Holds:
+    """Return a condition in which a folder is a small disk of its own, full or (ro) only to be read."""
+
+    @contextmanager
+    def holds(place: Place) -> Iterator[None]:
+        path = place.path(folder)
+        kept = path.with_name(f"{path.name}.kept")
+        path.replace(kept)
+        path.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=240m,mode=700", "tmpfs", str(path)], check=True)
+        place.on_leaving.callback(subprocess.run, ["umount", "--lazy", str(path)], check=True)
+        shutil.copytree(kept, path, dirs_exist_ok=True)
+        if options == "ro":
+            subprocess.run(["mount", "-o", "remount,ro", str(path)], check=True)
+        else:
+            fill_up(path / "ballast")
+        yield
+        subprocess.run(["mount", "-o", "remount,rw", str(path)], check=True)
+        (path / "ballast").unlink(missing_ok=True)
+
+    return holds
+
+
+def fill_up(ballast: Path) -> None:
+    """Write until there is no room for a byte more."""
+    with ballast.open("wb", buffering=0) as file:
+        for size in (2**24, 2**16, 1):
+            try:
+                while file.write(bytes(size)):
+                    pass
+            except OSError:
+                continue
+
+
+def locked(name: str) -> Holds:
+    """Return a condition in which another program holds a SQLite file; the remedy is to end it."""
+
+    @contextmanager
+    def holds(place: Place) -> Iterator[None]:
+        with closing(sqlite3.connect(place.path(name), isolation_level=None)) as other:
+            other.execute("PRAGMA locking_mode=EXCLUSIVE")
+            other.execute("BEGIN EXCLUSIVE")
+            yield
+            other.execute("ROLLBACK")
+
+    return holds
+
+
+def lock_held(name: str) -> Holds:
+    """Return a condition in which another program of this project is at work and holds its lock."""
+
+    @contextmanager
+    def holds(place: Place) -> Iterator[None]:
+        with FileLock(place.path(name)):
             yield
 
     return holds
 
 
-def sql(*statements: str) -> Make:
+@contextmanager
+def port_taken(place: Place) -> Iterator[None]:
+    """Let another program listen on the port; the remedy is to choose another one."""
+    with socket.create_server(("127.0.0.1", int(place.variables["PLAYER_SERVER__PORT"]))):
+        yield
+    place.variables["PLAYER_SERVER__PORT"] = str(free_port())
+
+
+@contextmanager
+def another_version(place: Place) -> Iterator[None]:
+    """Let the current model be of another version of scikit-learn; the remedy is to learn it again."""
+    with_current(load_settings(place.environment), libraries={"scikit-learn": "0.24.2"})
+    yield
+
+
+@contextmanager
+def few_files(place: Place) -> Iterator[None]:
+    """Let few files be open at once; the remedy is to raise the limit."""
+    place.limits = {resource.RLIMIT_NOFILE: 12}
+    yield
+    place.limits = {}
+
+
+def killed(earliest: float, latest: float) -> Holds:
+    """Return a condition in which the command is killed at a random moment; there is no remedy to follow."""
+
+    @contextmanager
+    def holds(place: Place) -> Iterator[None]:
+        place.kill_after = random.uniform(earliest, latest)
+        yield
+        place.kill_after = 0.0
+
+    return holds
+
+
+def sql(*statements: str) -> Change:
     """Return what runs statements on a SQLite file."""
 
     def change(path: Path) -> None:
@@ -101,7 +268,7 @@ def sql(*statements: str) -> Make:
     return change
 
 
-def text(content: str) -> Make:
+def text(content: str) -> Change:
     """Return what replaces a file by a text."""
     return lambda path: path.write_text(content, encoding="utf-8")
 
@@ -132,126 +299,132 @@ def a_file(path: Path) -> None:
     path.write_text("", encoding="utf-8")
 
 
-def foreign(name: str) -> Callable[[Place, pytest.MonkeyPatch], object]:
-    """Return a condition in which a file or folder belongs to somebody else and is closed to us."""
-
-    @contextmanager
-    def holds(place: Place, _: pytest.MonkeyPatch) -> Iterator[None]:
-        path = place.home / FILES.get(name, name)
-        mode, place.apart = path.stat().st_mode, True
-        if SETPRIV:
-            os.chown(path, 65534, 65534)
-        path.chmod(0o700 if SETPRIV else 0o000)
-        yield
-        if SETPRIV:
-            os.chown(path, 0, 0)
-        path.chmod(mode)
-        place.apart = False
-
-    return holds
-
-
-@contextmanager
-def full_disk(place: Place, _: pytest.MonkeyPatch) -> Iterator[None]:
-    """Put the output folder on a disk without room: a size limit for files stands for it where none can be mounted."""
-    import resource
-    import signal
-
-    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
-
-
-def locked(name: str) -> Callable[[Place, pytest.MonkeyPatch], object]:
-    """Return a condition in which another program holds a SQLite file."""
-
-    @contextmanager
-    def holds(place: Place, _: pytest.MonkeyPatch) -> Iterator[None]:
-        with closing(sqlite3.connect(place.home / FILES[name], isolation_level=None)) as other:
-            other.execute("PRAGMA locking_mode=EXCLUSIVE")
-            other.execute("BEGIN EXCLUSIVE")
-            yield
-            other.execute("ROLLBACK")
-
-    return holds
-
-
-@contextmanager
-def port_taken(_: Place, patch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let another program listen on the port."""
-    with socket.create_server(("127.0.0.1", 0)) as other, patch.context() as own:
-        own.setenv("PLAYER_SERVER__PORT", str(other.getsockname()[1]))
-        yield
-
-
+FIX = ("doctor --fix",)
+DAMAGED = "restore the newest backup"
+MENDED = "player rollback|train or promote it again"
 CONDITIONS: dict[str, Condition] = {
-    "base.toml is missing": Condition(changed("base.toml", gone), EVERY, "base.toml is missing"),
-    "base.toml is empty": Condition(changed("base.toml", text("")), EVERY, "not set"),
-    "base.toml is half": Condition(changed("base.toml", half), EVERY, "not set|not valid TOML"),
-    "base.toml is binary": Condition(changed("base.toml", binary), EVERY, "not valid TOML"),
-    "base.toml is a folder": Condition(changed("base.toml", folder), EVERY, "a folder stands where a file should be"),
-    "base.toml is foreign": Condition(foreign("base.toml"), EVERY, CLOSED, apart=True),
-    "rating.toml is missing": Condition(changed("rating.toml", gone), EVERY, "rating.toml is missing"),
-    "testing.toml has an unknown key": Condition(changed("testing.toml", text("[server]\nprot = 1\n")), EVERY, "prot"),
-    "testing.toml holds a secret": Condition(
-        changed("testing.toml", text("api_key = 'x'\n")), EVERY, "holds the secret"),
-    "logging.toml is missing": Condition(changed("logging.toml", gone), SERVES, "logging.toml"),
-    "logging.toml is binary": Condition(changed("logging.toml", binary), SERVES, "logging.toml"),
-    "logging.toml is empty": Condition(changed("logging.toml", text("")), SERVES, "logging.toml"),
+    # settings
+    "base.toml is missing": Condition(changed(BASE, gone), EVERY, "base.toml is missing"),
+    "base.toml is empty": Condition(changed(BASE, text("")), EVERY, "not set"),
+    "base.toml is half": Condition(changed(BASE, half), EVERY, "not set|not valid TOML"),
+    "base.toml is binary": Condition(changed(BASE, binary), EVERY, "not valid TOML"),
+    "base.toml is a folder": Condition(changed(BASE, folder), EVERY, "a folder stands where a file should be"),
+    "base.toml is closed": Condition(closed(BASE), EVERY, CLOSED),
+    "rating.toml is missing": Condition(changed(RATING, gone), EVERY, "rating.toml is missing"),
+    "the settings have an unknown key": Condition(changed(OWN, text("[server]\nprot = 1\n")), EVERY, "server.prot"),
+    "the settings hold a secret": Condition(changed(OWN, text("api_key = 'x'\n")), EVERY, "holds the secret 'api_key'"),
+    "the settings are read-only": Condition(read_only(BASE)),
+    "logging.toml is missing": Condition(changed(LOGGING, gone), EVERY[2:], "logging.toml"),
+    "logging.toml is binary": Condition(changed(LOGGING, binary), EVERY[2:], "logging.toml"),
+    "logging.toml is empty": Condition(changed(LOGGING, text("")), EVERY[2:], "logging.toml"),
     "the port is no number": Condition(set_to("SERVER__PORT", "many"), EVERY, "SERVER__PORT"),
     "the port is no port": Condition(set_to("SERVER__PORT", "70000"), EVERY, "SERVER__PORT"),
     "no workers": Condition(set_to("SERVER__WORKERS", "0"), EVERY, "SERVER__WORKERS"),
     "an unknown setting": Condition(set_to("COLOUR", "red"), EVERY, "PLAYER_COLOUR is not a setting"),
     "an unknown level": Condition(set_to("RATING__INTEGRITY", "huge"), EVERY, "RATING__INTEGRITY"),
-    "a key file is missing": Condition(set_to("API_KEY_FILE", "nowhere.key"), EVERY, "PLAYER_API_KEY_FILE names"),
+    "an unknown environment": Condition(set_to("ENV", "staging"), EVERY, "allowed: development, testing"),
     "the database's address is none": Condition(set_to("DATABASE_URL", "here"), EVERY, "not a database URL"),
     "another kind of database": Condition(set_to("DATABASE_URL", "oracle://x/y"), EVERY, "sqlite and postgresql are"),
+    # address, log, machine
     "the host is unknown": Condition(set_to("SERVER__HOST", "no.such.host.invalid"), SERVES, "no such address"),
     "the host is elsewhere": Condition(set_to("SERVER__HOST", "192.0.2.1"), SERVES, "no such address"),
     "the port is taken": Condition(port_taken, SERVES, "choose one with PLAYER_SERVER__PORT"),
-    "the log file has no folder": Condition(set_to("LOGGING__FILE", "config/base.toml/log"), SERVES, "base.toml"),
-    "the training table is missing": Condition(changed("training table", gone), ("train",), "customer data"),
-    "the training table is empty": Condition(changed("training table", text("")), ("train",), "cannot be read as"),
-    "the training table is binary": Condition(changed("training table", binary), ("train",), "train_data.csv"),
-    "the training table has no rows": Condition(changed("training table", text("age,repaid\n")), ("train",), "no rows"),
-    "the training table is foreign": Condition(foreign("training table"), ("train",), CLOSED, apart=True),
-    "the models are missing": Condition(changed("models", gone), ("batch",), "no model|player train"),
-    "the models' pointer is empty": Condition(changed("pointer", text("")), ("batch",), "current.json is broken"),
-    "the models' pointer is binary": Condition(changed("pointer", binary), ("batch",), "current.json is broken"),
-    "the models are foreign": Condition(foreign("models"), ("batch", "train"), CLOSED, apart=True),
-    "the database is missing": Condition(changed("database", gone)),
-    "the database is empty": Condition(changed("database", text(""))),
-    "the database is a text": Condition(
-        changed("database", text("none\n" * 3000)), SERVES, "file is damaged: move it away"),
-    "the database is half": Condition(changed("database", half), ("monitor",), "file is damaged: move it away"),
-    "the database is a folder": Condition(changed("database", folder), SERVES, "a folder stands where"),
-    "the database is foreign": Condition(foreign("database"), SERVES, CLOSED, apart=True),
+    "the log file has no folder": Condition(set_to("LOGGING__FILE", "config/base.toml/log"), EVERY[2:], "a file"),
+    "the log file is a folder": Condition(set_to("LOGGING__FILE", "config"), EVERY[2:], "a folder stands where"),
+    "the log file's disk is full": Condition(set_to("LOGGING__FILE", "/dev/full")),
+    "few files may be open": Condition(few_files, ("serve",), "too many files are open"),
+    # keys
+    "a key is missing": Condition(set_to("API_KEYS_FILE", "nowhere.key"), EVERY, "PLAYER_API_KEYS_FILE names"),
+    "the signing key is empty": Condition(changed(KEY, text("")), ("train", "retrain"), "SIGNING_KEY"),
+    "the signing key is binary": Condition(changed(KEY, binary), EVERY, "PLAYER_SIGNING_KEY_FILE names"),
+    "the signing key is closed": Condition(closed(KEY), EVERY, "PLAYER_SIGNING_KEY_FILE names"),
+    "the signing key is another": Condition(changed(KEY, text("0123456789abcdef" * 4)), strict=SERVES, said="sign"),
+    "the public key is binary": Condition(changed(PUBLIC, binary), EVERY, "PLAYER_PUBLIC_KEYS_FILE names"),
+    "the public key is a word": Condition(changed(PUBLIC, text("key\n")), strict=SERVES, said="PLAYER_PUBLIC_KEYS"),
+    "the API key is empty": Condition(changed(API_KEY, text("")), strict=SERVES, said="PLAYER_API_KEY"),
+    "the keys are read-only": Condition(read_only("keys")),
+    # training table
+    "the training table is missing": Condition(changed(TABLE, gone), LEARNS, "customer data"),
+    "the training table is empty": Condition(changed(TABLE, text("")), LEARNS, "train_data.csv"),
+    "the training table is binary": Condition(changed(TABLE, binary), LEARNS, "train_data.csv"),
+    "the training table has no rows": Condition(changed(TABLE, text("age,repaid\n")), LEARNS, "no rows"),
+    "the training table is another": Condition(changed(TABLE, text("a,b\n1,2\n3,4\n")), LEARNS, "repaid"),
+    "the training table is a folder": Condition(changed(TABLE, folder), LEARNS, "folder"),
+    "the training table is closed": Condition(closed(TABLE), LEARNS, CLOSED),
+    "the training table is read-only": Condition(read_only(TABLE), ("customer data",), CLOSED),
+    # models
+    "the models are missing": Condition(changed(MODELS, gone), ("batch",), "player train|promote", strict=SERVES),
+    "the models are closed": Condition(closed(MODELS), ("batch", "train"), CLOSED, strict=SERVES),
+    "the models are read-only": Condition(read_only(MODELS), ("train", "rollback"), CLOSED),
+    "the models are a file": Condition(changed(MODELS, a_file), ("train", "rollback"), "a file stands", strict=SERVES),
+    "the models' disk is full": Condition(mounted(MODELS, "full"), ("train",), "the disk is full"),
+    "the models' disk is read-only": Condition(mounted(MODELS, "ro"), ("train",), "mount it for writing"),
+    "the models are locked": Condition(lock_held(MODELS + "/.lock"), ("train", "rollback"), "Another command holds"),
+    "the models are in training": Condition(lock_held(MODELS + "/.retrain.lock"), ("retrain",), "another"),
+    "the pointer is missing": Condition(changed(POINTER, gone), ("batch",), "player train|promote", strict=SERVES),
+    "the pointer is empty": Condition(broken(POINTER, text("")), ("batch",), "player train", ("train --reason x",)),
+    "the pointer is binary": Condition(broken(POINTER, binary), ("batch",), "player train", ("train --reason x",)),
+    "the pointer is closed": Condition(closed(POINTER), ("batch",), CLOSED, strict=SERVES),
+    "the manifest is missing": Condition(
+        broken(MANIFEST, gone), ("batch",), MENDED, ("rollback --reason x",), strict=SERVES),
+    "the manifest is empty": Condition(
+        broken(MANIFEST, text("")), ("batch",), MENDED, ("rollback --reason x",), strict=SERVES),
+    "the manifest is half": Condition(
+        broken(MANIFEST, half), ("batch",), MENDED, ("rollback --reason x",), strict=SERVES),
+    "the manifest is closed": Condition(closed(MANIFEST), ("batch",), CLOSED, strict=SERVES),
+    "the pickle is missing": Condition(
+        broken(PICKLE, gone), ("batch",), MENDED, ("rollback --reason x",), strict=SERVES),
+    "the pickle is half": Condition(
+        broken(PICKLE, half), ("batch",), MENDED, ("rollback --reason x",), strict=SERVES),
+    "the pickle is closed": Condition(closed(PICKLE), ("batch",), CLOSED, strict=SERVES),
+    "the model's receipt is binary": Condition(changed(RECEIPT, binary)),
+    "the model is of another version": Condition(
+        another_version, ("batch",), "player train|player rollback", ("train --reason x",), strict=SERVES),
+    # database
+    "the database is missing": Condition(changed(DATABASE, gone), strict=SERVES, said="player db upgrade"),
+    "the database is empty": Condition(changed(DATABASE, text("")), strict=SERVES, said="player db upgrade"),
+    "the database is a text": Condition(damaged_database(text("none\n" * 3000)), STORES, DAMAGED),
+    "the database is half": Condition(damaged_database(half), ("monitor",), DAMAGED),
+    "the database is a folder": Condition(changed(DATABASE, folder), STORES, "a folder stands where"),
+    "the database is closed": Condition(closed(DATABASE), STORES, CLOSED),
+    "the database is read-only": Condition(read_only(DATABASE), SERVES[:1], CLOSED),
     "the database is older": Condition(
-        broken("database", sql("DROP TABLE batch_runs", "UPDATE alembic_version SET version_num = '0001'")),
-        remedy=(("db", "upgrade"),)),
+        broken(DATABASE, sql("DROP TABLE owner", "DROP TABLE batch_runs",
+                             "UPDATE alembic_version SET version_num = '0001'")),
+        strict=SERVES, said="player db upgrade", remedy=("db upgrade",)),
     "the database is newer": Condition(
-        changed("database", sql("UPDATE alembic_version SET version_num = '9999'")), SERVES, "newer than this code"),
+        changed(DATABASE, sql("UPDATE alembic_version SET version_num = '9999'")), SERVES, "newer than this code"),
     "the database has other tables": Condition(
-        changed("database", sql("DROP TABLE predictions")), ("monitor",), "a table is not there"),
-    "the database is locked": Condition(locked("database")),
+        changed(DATABASE, sql("DROP TABLE predictions")), ("monitor",), "a table is not there"),
+    "the database is another's": Condition(
+        changed(DATABASE, sql("UPDATE owner SET environment = 'acceptance'")), SERVES, "acceptance"),
+    "the database is locked": Condition(locked(DATABASE), ("monitor",), "another program holds the file"),
     "the database refuses": Condition(set_to("DATABASE_URL", f"postgresql://player:secret@127.0.0.1:{free_port()}/x"),
                                       ("monitor", "db upgrade"), "nothing listens there: start PostgreSQL"),
     "the database's host is unknown": Condition(set_to("DATABASE_URL", "postgresql://player@no.such.host.invalid/x"),
-                                                ("monitor",), "no machine has this name"),
-    "the spool is missing": Condition(broken("spool", gone), loses=True),
-    "the spool is empty": Condition(broken("spool", text("")), SERVES, FIX, True, FIXED),
-    "the spool is a text": Condition(broken("spool", text("x" * 9999)), SERVES, FIX, True, FIXED),
-    "the spool is half": Condition(broken("spool", half), SERVES, FIX, True, FIXED),
-    "the spool has lost its state": Condition(broken("spool", sql("DELETE FROM state")), SERVES, FIX,
-                                              remedy=FIXED),
-    "the spool is a folder": Condition(changed("spool", folder), SERVES, "a folder stands where"),
-    "the spool is foreign": Condition(foreign("spool"), SERVES, CLOSED, apart=True),
-    "the spool is locked": Condition(locked("spool"), SERVES, "another program holds the file"),
-    "the output folder is missing": Condition(changed("output", gone)),
-    "the output folder is a file": Condition(
-        changed("output", a_file), SERVES, "a file stands where a folder should be"),
-    "the output folder is foreign": Condition(foreign("output"), SERVES, CLOSED, apart=True),
-    "the disk is full": Condition(full_disk, SERVES, "the disk is full|disk"),
+                                                ("monitor", "db upgrade"), "no machine has this name"),
+    # spool
+    "the spool is missing": Condition(broken(SPOOL, gone), loses=True),
+    "the spool is empty": Condition(broken(SPOOL, text("")), SERVES, FIX[0], FIX, loses=True),
+    "the spool is a text": Condition(broken(SPOOL, text("x" * 9999)), SERVES, FIX[0], FIX, loses=True),
+    "the spool is half": Condition(broken(SPOOL, half), SERVES, FIX[0], FIX, loses=True),
+    "the spool has lost its state": Condition(broken(SPOOL, sql("DELETE FROM state")), SERVES, FIX[0], FIX),
+    "the spool is of another version": Condition(
+        broken(SPOOL, sql("ALTER TABLE state RENAME TO status")), SERVES, FIX[0], FIX),
+    "the spool is a folder": Condition(changed(SPOOL, folder), SERVES, "a folder stands where"),
+    "the spool is closed": Condition(closed(SPOOL), SERVES, CLOSED),
+    "the spool is read-only": Condition(read_only(SPOOL), SERVES[:1], CLOSED),
+    "the spool is locked": Condition(locked(SPOOL), SERVES, "another program holds the file"),
+    "another service ships": Condition(lock_held(SPOOL + ".lock")),
+    # output folder
+    "the output is missing": Condition(changed("output", gone), strict=SERVES, said="the folder"),
+    "the output is a file": Condition(changed("output", a_file), SERVES, "a file stands where a folder should be"),
+    "the output is closed": Condition(closed("output"), SERVES, CLOSED),
+    "the output is read-only": Condition(read_only("output"), SERVES[:1], CLOSED),
+    "the output's disk is full": Condition(mounted("output", "full"), SERVES, "free some space"),
+    "the output's disk is read-only": Condition(mounted("output", "ro"), SERVES[:1], "mount it for writing"),
+    # a power cut, the kernel's memory killer, an impatient person
+    "killed at once": Condition(killed(0.0, 0.2)),
+    "killed soon": Condition(killed(0.2, 1.0)),
+    "killed later": Condition(killed(1.0, 4.0)),
 }  # fmt: skip

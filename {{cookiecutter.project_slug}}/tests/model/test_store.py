@@ -12,12 +12,13 @@ from typing import Any
 import pandas as pd
 import pytest
 from conftest import clean_environment, scratch_project
+from filelock import FileLock
 from pickles import hostile, hostile_tree
 from pydantic import SecretStr
 from sklearn.dummy import DummyClassifier
 
 from player.config import Settings, load_settings
-from player.errors import ModelMissing, ModelRefused
+from player.errors import ModelError, ModelMissing, ModelRefused
 from player.features import clean_table
 from player.model import store
 from player.training import Trained
@@ -205,6 +206,27 @@ def test_a_pointer_that_is_no_pointer_is_refused(strict: Settings, content: str)
         store.pointer(strict)
     assert store.activate(version, strict).previous is None
     assert current(strict) == version
+
+
+@pytest.mark.parametrize("ending", [".json", ".pkl"])
+def test_a_model_that_is_not_whole_is_said_with_what_to_do(model_settings: Settings, ending: str) -> None:
+    """A file that is gone is not the end: another model can take over."""
+    files(model_settings, ending).unlink()
+
+    with pytest.raises(ModelMissing, match=r"is not whole: `player rollback` takes the one before"):
+        store.check_current(model_settings)
+
+
+def test_a_pointer_that_somebody_else_holds_is_not_waited_for_in_silence(
+    model_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while there is a sentence."""
+    monkeypatch.setattr("player.model.pointers.WAIT_SECONDS", 0.0)
+    with (
+        FileLock(store.folder(model_settings) / ".lock"),
+        pytest.raises(ModelError, match=r"Another command holds .*\.lock and does not let go"),
+    ):
+        store.rollback(model_settings)
 
 
 @pytest.mark.parametrize(

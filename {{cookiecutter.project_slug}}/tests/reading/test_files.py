@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from player.errors import DataError
-from player.reading.files import find_separator, read_batches, read_table
+from player.config import Settings
+from player.errors import DataError, TableMissing
+from player.reading.files import find_separator, read_batches, read_own_table, read_table
 
 GOOD = "age,income\n42,31000\n24,18000\n"
 
@@ -102,6 +103,14 @@ def test_what_is_no_table_is_refused(tmp_path: Path, name: str, content: bytes |
         read_table(tmp_path / name)
     assert name in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_who_has_lost_the_training_table_is_told_how_it_is_made(settings: Settings) -> None:
+    """It is the one table that can be made again."""
+    settings.path(settings.data.train).unlink()
+
+    with pytest.raises(TableMissing, match=r"train_data\.csv does not exist\. `customer data` makes"):
+        read_own_table(settings)
 
 
 def test_a_folder_is_no_table(tmp_path: Path) -> None:

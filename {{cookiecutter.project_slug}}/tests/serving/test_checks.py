@@ -71,6 +71,53 @@ def test_tables_of_another_version_are_found_when_the_database_is_back(productio
         before_serving(production)
 
 
+def newer_tables(settings: Settings) -> None:
+    """Let the tables be those of a later version of this code."""
+    with create_engine_for(settings).begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+
+
+def file_for_folder(settings: Settings) -> None:
+    """Put a file where the folder of the spool should be."""
+    folder = settings.path(settings.storage.spool).parent
+    folder.rename(folder.with_name("moved"))
+    folder.touch()
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [(newer_tables, "newer than this code: install the code"), (file_for_folder, "a file stands where a folder")],
+)
+def test_doctor_finds_what_stops_a_start_in_testing(
+    model_settings: Settings, harm: Callable[[Settings], None], said: str
+) -> None:
+    """Also where a missing folder and older tables are mended at the start: what is not, is found beforehand."""
+    upgrade(model_settings)
+    harm(model_settings)
+
+    result = CliRunner().invoke(main, ["-e", "testing", "doctor"])
+
+    assert 1 == result.exit_code
+    assert said in " ".join(result.output.split())
+    with pytest.raises(StorageError, match=said):
+        before_serving(model_settings)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")
+def test_a_spool_that_can_only_be_read_gets_no_files_beside_it(
+    model_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite would make them as closed as the spool is: allowing to write to the spool would then not be enough."""
+    before_serving(model_settings)
+    spool = open_spool(model_settings).path
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: real(path, mode) and not (path == spool and mode & os.W_OK))
+
+    with pytest.raises(StorageError, match="closed to this user: give it"):
+        before_serving(model_settings)
+    assert not spool.with_name(f"{spool.name}-shm").exists()
+
+
 def damage_spool(settings: Settings) -> None:
     """Cut the spool."""
     spool = open_spool(settings)

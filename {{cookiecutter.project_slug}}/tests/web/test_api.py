@@ -178,6 +178,17 @@ def test_a_row_that_cannot_be_stored_is_not_acknowledged(
     assert response.headers["Retry-After"] == "1"
 
 
+def test_who_cannot_store_is_not_ready_and_says_why(
+    client: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no 503 without a reason."""
+    monkeypatch.setattr(app.extensions["player"].writer, "can_store", lambda: False)
+    response = client.get("/health/ready")
+
+    assert (503, False) == (response.status_code, response.get_json()["ready"])
+    assert "rows cannot be made durable" in response.get_json()["reasons"][0]
+
+
 def test_an_unexpected_error_tells_the_client_nothing(
     client: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,8 @@ class SpoolFile:
             raise StorageError(f"The spool {self.path} cannot be used: {what or error}.") from None
 
     def _open(self) -> sqlite3.Connection:
+        if not os.access(self.path, os.W_OK):  # before SQLite makes files beside it that nobody can write to either
+            raise PermissionError(errno.EACCES, "", str(self.path))
         uri = f"file:{quote(self.path.resolve().as_posix())}?mode=rw"  # rw: never a new empty file in its place
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
         try:

@@ -41,7 +41,7 @@ def upgrade(settings: Settings) -> None:
         with engine.connect() as connection:
             found = revision(connection)
             if found not in known_revisions():
-                raise TablesOutdated(another_revision(found, settings))
+                raise another_revision(found, settings)
             if found != newest_revision():
                 connection.rollback()
                 migrate(connection)
@@ -79,7 +79,7 @@ def prepare(settings: Settings, engine: Engine) -> None:
             check_owner(connection, settings)
             return
     if settings.strict:
-        raise TablesOutdated(another_revision(found, settings))
+        raise another_revision(found, settings)
     upgrade(settings)
 
 
@@ -96,7 +96,7 @@ def check(settings: Settings) -> None:
     finally:
         engine.dispose()
     if found != newest_revision():
-        raise TablesOutdated(another_revision(found, settings))
+        raise another_revision(found, settings)
     if unsafe:
         raise StorageError(f"PostgreSQL may lose rows: {', '.join(unsafe)}; switch it on in postgresql.conf.")
 
@@ -110,15 +110,17 @@ def look(engine: Engine, settings: Settings) -> tuple[str | None, list[str]]:
         return found, unsafe
 
 
-def another_revision(found: str | None, settings: Settings) -> str:
-    """Return what to do about tables that are not at the newest revision."""
+def another_revision(found: str | None, settings: Settings) -> StorageError:
+    """Return what to raise, with what to do, for tables at another revision: newer ones cannot be mended here."""
     where = f"The database {shown_url(settings)}"
     if found is None:
-        return f"{where} has no tables yet; run `player db upgrade`."
+        return TablesOutdated(f"{where} has no tables yet; run `player db upgrade`.")
     if found in known_revisions():
-        return f"{where} is at revision {found}, the code needs {newest_revision()}; run `player db upgrade`."
-    return (f"{where} is at revision {found}, which is newer than this code: install the code that goes with it, "
-            "or restore the backup from before the upgrade.")  # fmt: skip
+        return TablesOutdated(
+            f"{where} is at revision {found}, the code needs {newest_revision()}; run `player db upgrade`."
+        )
+    return StorageError(f"{where} is at revision {found}, which is newer than this code: install the code that goes "
+                        "with it, or restore the backup from before the upgrade.")  # fmt: skip
 
 
 def revision(connection: Connection) -> str | None:
