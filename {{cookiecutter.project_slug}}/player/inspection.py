@@ -76,7 +76,7 @@ def inspect(table: pd.DataFrame, data: DataSettings) -> Inspection:
     roles |= dict.fromkeys(data.not_at_request_time, "only known afterwards")
     classes, trouble = {}, [*check_time(table, data, found)]
     try:
-        labels = read_labels(table, data)
+        labels = read_label_column(table, data.label)
         classes = {str(name): int(count) for name, count in labels.value_counts().items()}
         if labels.isna().any():
             rows = [int(row) + 1 for row in labels.isna().to_numpy().nonzero()[0][:5]]
@@ -96,13 +96,6 @@ def check_columns(columns: list[Column]) -> None:
     """Raise DataError when there is no column to learn from."""
     if all(column.left_out for column in columns):
         raise DataError("No column is left to learn from; name those to use all the same in [data].keep.")
-
-
-def read_labels(table: pd.DataFrame, data: DataSettings) -> pd.Series:
-    """Return the label column as classes; raises DataError."""
-    if data.label not in table.columns:
-        raise DataError(f"There is no column {data.label!r} to learn; name the label with --label or in [data].label.")
-    return read_label_column(table[data.label], data.label)
 
 
 def check_time(table: pd.DataFrame, data: DataSettings, found: Deviations) -> Iterator[str]:

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +24,7 @@ AS_TEXT = "number given as text"
 ONE_GROUP = re.compile(r"[-+]?[1-9]\d{0,2}[.,]\d{3}")  # 27,600 and 27.600: is it 27600 or 27.6?
 PLAIN = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 WHOLE = re.compile(r"-?\d{1,15}\.0+")
+MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ def repair(value: Any, feature: Feature, written: bool = False) -> tuple[Value, 
     unwrapped = ""
     if isinstance(value, list) and len(value) == 1:
         value, unwrapped = value[0], "taken out of a list"
+    if isinstance(value, str):
+        value = value[:MAX_TEXT]  # what a row keeps of it: so it is read alike when it is read again
     if value is None or (feature.kind == "category" and value != value):  # noqa: PLR0124 - only NaN is not itself
         return None, "missing"
     if isinstance(value, list | dict):
@@ -154,7 +158,7 @@ def readings(text: str, comma: str = "") -> list[float]:
     """
     if comma != DECIMAL and PLAIN.fullmatch(text):
         return [float(text)]
-    text = text[:MAX_TEXT].strip().lower()
+    text = text.strip().lower()
     if text in YES or text in NO:
         return [float(text in YES)]
     text = re.sub(r"[\s'_%€$£]", "", text)
@@ -169,7 +173,7 @@ def readings(text: str, comma: str = "") -> list[float]:
 
 def to_category(value: Any, feature: Feature) -> tuple[str | None, str]:
     """Return *value* as one of the known categories where it is one, else as it came."""
-    text = as_text(value)
+    text = as_text(value)[:MAX_TEXT]
     if text in feature.known:
         exact = feature.known[text] == text
         return feature.known[text], "" if exact and isinstance(value, str) else "category given as another type"
@@ -177,19 +181,30 @@ def to_category(value: Any, feature: Feature) -> tuple[str | None, str]:
     if known is not None:
         return known, "spelling repaired"
     # Half a surrogate pair is valid in JSON, but no text that a table or a database can hold.
-    whole = text[:MAX_TEXT].encode("utf-8", "replace").decode("utf-8")
+    whole = text.encode("utf-8", "replace").decode("utf-8")
     return whole, f"unseen category ({shorten(text)})"
 
 
 def as_text(value: Any) -> str:
-    """Return a category as text; 3.0 and 3 are the same category, as they are in JSON."""
+    """Return a category as text; 3.0 and 3 are the same category, as they are in JSON.
+
+    So are a time of a Parquet file, and the same time as CSV files and JSON have it; midnight is the day alone.
+
+    >>> as_text(3.0), as_text(datetime(2026, 3, 1)), as_text("2026-03-01T00:00:00"), as_text("2026-03-01 09:30:00.500")
+    ('3', '2026-03-01', '2026-03-01', '2026-03-01 09:30:00.5')
+    """
     if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST:
         return f"{value:.0f}"
     if isinstance(value, int) and value.bit_length() > 1000:
         return "a very large number"  # turning 5,000 digits into text is an error in Python
-    if isinstance(value, str) and WHOLE.fullmatch(value):
-        return value.partition(".")[0]
-    return str(value)
+    text = str(value)
+    if isinstance(value, str) and WHOLE.fullmatch(text):
+        return text.partition(".")[0]
+    if isinstance(value, str | datetime) and (moment := MOMENT.fullmatch(text)):
+        day, clock, fraction = moment.groups("")
+        clock += fraction.rstrip("0").rstrip(".")
+        return day if clock == "00:00:00" else f"{day} {clock}"
+    return text
 
 
 def shorten(value: Any) -> str:

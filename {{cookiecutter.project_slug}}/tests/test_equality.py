@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from conftest import PROJECT
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from six_ways import answer_everywhere, differing, read_everywhere, serving, typed_rows
 
 from player.config import Settings
-from player.features import Schema
+from player.features import Schema, clean, clean_table, read_schema
 from player.reading.files import read_table
 from player.repair import DECIMAL, THOUSANDS, Feature
 from player.training import train
@@ -38,6 +39,22 @@ def test_a_row_is_read_and_answered_alike_on_six_ways(settings: Settings, tmp_pa
     assert all(clean == read["types"] for clean in read.values()), name
     assert dict.fromkeys(answers, 0) == differing(answers)
     assert len({proba for _, proba in answers["types"]}) > 10
+
+
+def test_a_time_is_the_same_category_in_parquet_and_in_csv(settings: Settings, tmp_path: Path) -> None:
+    """Whatever wrote it: a type of Parquet's, the text that pandas writes, or JSON with a T; midnight is the day."""
+    days = pd.to_datetime(["2026-01-01", "2026-02-01", "2026-03-01 09:30:00.5"] * 40, format="ISO8601")
+    table = pd.DataFrame({"month": days, "repaid": [0, 1, 1, 0, 1, 0] * 20})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.to_parquet(tmp_path / "t.parquet")
+    read = [read_table(tmp_path / f"t.{kind}") for kind in ("csv", "parquet")]
+    schemas = [read_schema(one, settings.data) for one in read]
+
+    assert schemas[0] == schemas[1]
+    assert {"2026-01-01", "2026-02-01", "2026-03-01 09:30:00.5"} == set(schemas[0].features[0].categories)
+    for text in ("2026-02-01", "2026-02-01T00:00:00", "2026-02-01 00:00:00.000"):
+        assert ({"month": "2026-02-01"}, []) == clean({"month": text}, schemas[0])
+    assert clean_table(read[0], schemas[0]).equals(clean_table(read[1], schemas[1]))
 
 
 NUMBERS = [

@@ -9,8 +9,8 @@ import pytest
 
 from player.config import Settings
 from player.errors import DataError
-from player.features import clean_table
-from player.training import Trained, read_table, train
+from player.features import clean_table, read_schema
+from player.training import Trained, build_pipeline, read_table, train
 
 
 def test_the_model_is_better_than_the_most_frequent_label(trained: Trained) -> None:
@@ -94,3 +94,19 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: str | None,
 
     with pytest.raises(DataError, match=said):
         read_table(path)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_calibration_leaves_the_answers_as_they_are(settings: Settings, classes: int) -> None:
+    """The pipeline names the class that its classifier names, also when the table is sorted and a text comes twice."""
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({"x": np.sort(rng.normal(size=300)), "place": [f"p{row // 2}" for row in range(300)]})
+    table["repaid"] = np.digitize(table["x"] + rng.normal(size=300), [0, 0.5][: classes - 1])
+    data = settings.data.model_copy(update={"keep": ("place",)})
+    schema = read_schema(table, data)
+    features = clean_table(table, schema)
+    pipeline = build_pipeline(schema).fit(features, table["repaid"])
+    prepared, (calibrated,) = pipeline[:-1].transform(features), pipeline[-1].calibrated_classifiers_
+
+    assert np.array_equal(calibrated.estimator.predict(prepared), pipeline.predict(features))
+    assert prepared.shape[1] == 1 + 150

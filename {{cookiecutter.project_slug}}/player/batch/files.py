@@ -56,9 +56,9 @@ class ParquetTarget:
         self.writer.close()
 
 
-def open_target(path: Path, suffix: str, schema: pa.Schema) -> CsvTarget | ParquetTarget:
-    """Return what writes a file of the kind *suffix* names."""
-    return CsvTarget(path, schema) if suffix == ".csv" else ParquetTarget(path, schema)
+def open_target(path: Path, schema: pa.Schema, as_csv: bool) -> CsvTarget | ParquetTarget:
+    """Return what writes the columns of *schema* into the file *path*, as CSV or as Parquet."""
+    return CsvTarget(path, schema) if as_csv else ParquetTarget(path, schema)
 
 
 def put_in_place(part: Path, target: Path) -> None:

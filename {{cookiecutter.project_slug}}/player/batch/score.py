@@ -16,7 +16,7 @@ from player.batch.headings import check_headings
 from player.errors import DataError
 from player.model.predictor import Predictor
 from player.reading.deviations import Deviations
-from player.reading.files import SUFFIXES, read_batches, rows_in
+from player.reading.files import is_csv, is_table, read_batches, rows_in
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def pairs_of(source: Path, target: Path) -> Files:
         pairs = [(file, target / file.name) for file in tables_in(source)]
     else:
         for path in (source, target):
-            if path.suffix not in SUFFIXES:
+            if not is_table(path):
                 raise DataError(f"{path} must be a file that ends in .csv or .parquet.")
         pairs = [(source, target)]
     for _, scored in pairs:
@@ -116,7 +116,7 @@ def pairs_of(source: Path, target: Path) -> Files:
 def tables_in(folder: Path) -> list[Path]:
     """Return the files of a *folder* that are scored, sorted, and log what is left out; raises DataError for none."""
     shown = sorted(path for path in folder.iterdir() if path.name[0] not in "._")
-    files = [path for path in shown if path.suffix in SUFFIXES and path.is_file()]
+    files = [path for path in shown if is_table(path) and path.is_file()]
     for path in shown:
         if path not in files:
             log.warning("%s is left out: no file that ends in .csv or .parquet", path)
@@ -147,9 +147,9 @@ def score_file(source: Path, target: Path, predictor: Predictor) -> Iterator[Res
     done = 0
     remove(part)  # a run that was killed, of either engine, may have left one
     try:
-        with closing(open_target(part, target.suffix, columns)) as writer:
+        with closing(open_target(part, columns, is_csv(target))) as writer:
             for batch in batches:
-                scored = score_batch(batch, predictor, columns, source.suffix == ".csv")
+                scored = score_batch(batch, predictor, columns, is_csv(source))
                 writer.write(scored)
                 yield counted(scored, done)
                 done += scored.num_rows

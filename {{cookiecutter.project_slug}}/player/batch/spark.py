@@ -24,7 +24,7 @@ from player.batch.score import Engine, Files, Result
 from player.batch.spark_worker import Wanted, score_batches, score_csv
 from player.errors import DataError, PlayerError
 from player.model.predictor import Predictor
-from player.reading.files import ROWS_AT_ONCE, read_batches
+from player.reading.files import ROWS_AT_ONCE, is_csv, read_batches
 
 CONFIGURATION = ("SPARK_HOME", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS", "PYSPARK_GATEWAY_PORT")
 ALONE = {  # on this machine, with no port that another machine can reach
@@ -90,13 +90,13 @@ def score_file(session: Any, source: Path, target: Path, predictor: Predictor, w
         given, schema, function = opened(session, source)
         check_headings(source, schema.names, predictor.schema.names if predictor.schema else [])
         columns = with_answers(schema, predictor)
-        written = columns if target.suffix == ".parquet" else as_text(columns)
+        written = as_text(columns) if is_csv(target) else columns
         kinds = session.createDataFrame(written.empty_table()).schema
         scored = given.mapInArrow(partial(function, wanted, columns, written), kinds)
         model, _, warned = (f.col(f"`{name}`") for name in columns.names[-3:])
         odd = f.count_if(warned != "[]")
         counts = (f.count(f.lit(1)).alias("rows"), odd.alias("warnings"), f.collect_set(model).alias("models"))
-        write(scored.observe(seen, *counts), part, target.suffix)
+        write(scored.observe(seen, *counts), part, is_csv(target))
         put_in_place(part, target)
     except (PySparkException, Py4JError) as error:
         raise DataError(f"Spark could not score {source}: {in_one_line(error)}") from None
@@ -112,7 +112,7 @@ def opened(session: Any, source: Path) -> tuple[Any, pa.Schema, Callable[..., It
     it itself, because Spark's reader has other ideas of quotes, blanks and gaps.
     """
     schema = next(read_batches(source)).schema
-    if source.suffix == ".csv":
+    if is_csv(source):
         return session.createDataFrame([(str(source.absolute()),)], "file string"), schema, score_csv
     rows = session.read.parquet(re.sub(r"([\\*?\[\]{}])", r"\\\1", address(source)))  # for Spark a name is a pattern
     return rows, rows.limit(0).toArrow().schema, score_batches
@@ -123,13 +123,13 @@ def as_text(columns: pa.Schema) -> pa.Schema:
     return pa.schema([pa.field(name, pa.string()) for name in columns.names])
 
 
-def write(table: Any, folder: Path, suffix: str) -> None:
-    """Write a Spark *table* into *folder*, as files of the kind *suffix* names."""
+def write(table: Any, folder: Path, as_csv: bool) -> None:
+    """Write a Spark *table* into *folder*, as CSV or as Parquet files."""
     writer = table.write.mode("overwrite")
-    if suffix == ".parquet":
-        writer.parquet(address(folder))
-    else:
+    if as_csv:
         writer.csv(address(folder), **CSV)
+    else:
+        writer.parquet(address(folder))
 
 
 def address(path: Path) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from player.config import DataSettings
 from player.reading.cells import as_arrow, as_numbers, clean_column, is_number, is_text, unique
-from player.repair import DECIMAL, LARGEST, MISSING, NO, THOUSANDS, YES, Feature, as_text, readings, shorten
+from player.repair import DECIMAL, LARGEST, MAX_TEXT, MISSING, NO, THOUSANDS, YES, Feature, as_text, readings, shorten
 
 MOSTLY = 0.95  # of the cells that are there; a column with so many numbers is one, and the rest is missing
 FEWEST_ROWS = 20  # fewer do not show that a column says nothing
@@ -70,7 +70,8 @@ def read_column(name: str, given: pd.Series, words: Iterable[str], keep: bool = 
     if is_number(column):
         found = read_numbers(name, values, counts, missing_words)
     else:
-        found = read_texts(name, [None if v is None else as_text(v) for v in values], counts, places, missing_words)
+        texts = [None if value is None else as_text(value)[:MAX_TEXT] for value in values]
+        found = read_texts(name, texts, counts, places, missing_words)
     reason = "" if keep or len(column) < FEWEST_ROWS else nothing_to_learn(found)
     if found.feature.kind == "number" and fewest_rows > 1:
         read = clean_column(column, found.feature, written=True)[0]

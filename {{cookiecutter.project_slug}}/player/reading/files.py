@@ -99,10 +99,15 @@ def check_name(source: Path) -> None:
     """Raise DataError when *source* is a folder, or its name does not say which kind of table it is."""
     if source.is_dir():
         raise DataError(f"{source} is a folder; name one of the files in it.")
-    if source.suffix.lower() not in SUFFIXES:
+    if not is_table(source):
         raise DataError(
             f"{source} must be a file that ends in .csv or .parquet; a spreadsheet saves one as 'CSV UTF-8'."
         )
+
+
+def is_table(path: Path) -> bool:
+    """Tell whether *path* is named as a file that can be read and written here, in small letters or in capitals."""
+    return path.suffix.lower() in SUFFIXES
 
 
 def is_csv(source: Path) -> bool:
@@ -187,7 +192,7 @@ def find_separator(lines: list[str]) -> str:
 def rows_in(source: Path) -> int:
     """Return how many rows *source* has: of a CSV file about how many, judged by its beginning; 0 when it is broken."""
     try:
-        if source.suffix == ".parquet":
+        if not is_csv(source):
             return int(pq.read_metadata(source).num_rows)
         with source.open("rb") as file:
             beginning = file.read(1 << 20)

@@ -65,13 +65,16 @@ def same_label(one: Any, other: Any) -> bool:
     return key_of(one) == key_of(other)
 
 
-def read_label_column(given: pd.Series, name: str) -> pd.Series:
-    """Return the label column *given* as classes (rows,), None where a cell is empty; raises DataError.
+def read_label_column(table: pd.DataFrame, name: str) -> pd.Series:
+    """Return the label column *name* of *table* as classes (rows,), None where a cell is empty; raises DataError.
 
     Labels are taken as they are written: whole numbers become numbers, true and false truth values, all else stays
     text: `01` is not 1, and `None` and `NA` are words like others.
     """
-    column = as_arrow(given)
+    if name not in table.columns:
+        found = ", ".join(map(repr, map(str, table.columns[:8])))
+        raise DataError(f"There is no column {name!r} to learn (found {found} …); name it with --label or in [data].")
+    column = as_arrow(table[name])
     if pa.types.is_nested(column.type):
         raise DataError(
             f"The label column {name!r} holds no single values ({column.type}); a label is one word or number."
@@ -91,7 +94,7 @@ def read_label_column(given: pd.Series, name: str) -> pd.Series:
         convert = {TRUE: True, FALSE: False}.__getitem__
         texts = [text and text.lower() for text in texts]
     classes = np.array([None if text is None else convert(text) for text in texts], dtype="object")
-    return pd.Series(classes[places] if len(classes) else [], index=given.index, dtype="object", name=name)
+    return pd.Series(classes[places] if len(classes) else [], index=table.index, dtype="object", name=name)
 
 
 def is_number(text: str) -> bool:

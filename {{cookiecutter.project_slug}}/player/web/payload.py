@@ -16,7 +16,6 @@ from player.settings.sections import Contract
 LONGEST_ID = 200
 DEEPEST = 5
 MOST_KEYS = 500
-LONGEST_KEPT = 200  # of a text in a row that is too large
 CUT = "(cut)"
 MOST_WARNINGS, LONGEST_WARNING = 100, 300  # in a row
 
@@ -125,25 +124,33 @@ def storable(value: Any, depth: int = 0) -> Any:
     return value
 
 
-def kept(features: Mapping[str, Any], most: int, names: Collection[str] = ()) -> dict[str, Any]:
-    """Return what a row keeps of *features*: all of them up to *most* bytes, else those in *names* first, texts cut.
+def is_single(value: Any) -> bool:
+    """Tell whether *value* is one that a model reads: no list, unless of one such value, and no object."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return not isinstance(value, Mapping | list)
 
-    A checksum of the whole stands beside what is left, so that two different requests stay different.
+
+def kept(features: Mapping[str, Any], most: int, names: Collection[str] = ()) -> dict[str, Any]:
+    """Return what a row keeps of *features*: what the model reads of them always, and the others up to *most* bytes.
+
+    So a row is read again as the model, whose features are *names*, read it. A checksum of the whole stands beside
+    what is left, so that two different requests stay different.
     """
-    stored: dict[str, Any] = storable(features)
-    text = json.dumps(stored)
-    if len(text) <= most:
-        return stored
-    found, room = {}, most - 200  # for the sentence below
-    for name in sorted(stored, key=lambda name: name not in names):
-        value = stored[name][:LONGEST_KEPT] if isinstance(stored[name], str) else stored[name]
-        room -= (size := len(json.dumps({name: value})))
-        if room >= 0:
-            found[name] = value
-        else:
-            room += size
-    found[CUT] = f"of {len(text)} bytes, SHA-256 {hashlib.sha256(text.encode()).hexdigest()}"
-    return found
+    read = {name for name in names if name in features and is_single(features[name])}
+    found = {name: storable(features[name]) for name in features if name in read}
+    others: dict[str, Any] = storable({name: features[name] for name in features if name not in read})
+    if len(json.dumps(others)) <= most:
+        return {**others, **found}
+    text = json.dumps({**others, **found})
+    room, fitting = most - 200, {}  # 200 for the sentence below
+    for name, value in others.items():
+        size = len(json.dumps({name: value}))
+        if size <= room:
+            fitting[name] = value
+            room -= size
+    sentence = f"of {len(text)} bytes, SHA-256 {hashlib.sha256(text.encode()).hexdigest()}"
+    return {**fitting, **found, CUT: sentence}
 
 
 def printable(text: str) -> str:

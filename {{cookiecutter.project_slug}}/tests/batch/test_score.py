@@ -55,6 +55,17 @@ def two_numbers(predictor: Predictor) -> str:
     return ",".join(feature.name for feature in predictor.chain.links[0].model.schema.features[:2])
 
 
+def test_a_suffix_may_be_in_capitals(predictor: Predictor, table: pd.DataFrame, tmp_path: Path) -> None:
+    """As some systems write it: the file alone, its result, and a folder of such files."""
+    (tmp_path / "in").mkdir()
+    table.head(3).to_csv(tmp_path / "in" / "a.CSV", index=False)
+    table.head(2).to_parquet(tmp_path / "in" / "b.Parquet")
+
+    assert 3 == score(tmp_path / "in" / "a.CSV", tmp_path / "out.CSV", predictor).rows
+    assert 3 == len(pd.read_csv(tmp_path / "out.CSV"))
+    assert (2, 5) == ((done := score(tmp_path / "in", tmp_path / "out", predictor)).files, done.rows)
+
+
 def test_nothing_is_rejected_silently(predictor: Predictor, tmp_path: Path) -> None:
     """A row full of nonsense gets an answer and its warnings."""
     (tmp_path / "in.csv").write_text(f"{two_numbers(predictor)}\nforty,\n42,31000\n", encoding="utf-8")

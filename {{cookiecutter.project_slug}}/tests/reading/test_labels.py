@@ -62,7 +62,7 @@ def test_what_counts_nowhere_is_named_with_count_and_example() -> None:
 )
 def test_a_label_is_taken_as_it_is_written(name: str, classes: set[Any]) -> None:
     """01 is not 1, None is a word, 1.0 is 1, and a gap is no class."""
-    labels = read_label_column(read_table(CASES / f"{name}.csv")["repaid"], "repaid")
+    labels = read_label_column(read_table(CASES / f"{name}.csv"), "repaid")
     known = labels[labels.notna()]
 
     assert classes == set(known)
@@ -72,7 +72,7 @@ def test_a_label_is_taken_as_it_is_written(name: str, classes: set[Any]) -> None
 def test_halves_are_refused_with_the_remedy() -> None:
     """2.5, 3.0 and 3.5 may be classes or a number to predict: the sentence says what to do."""
     with pytest.raises(DataError, match=r"numbers with fractions \(2.5, 3, 3.5\).*write them as words"):
-        read_label_column(read_table(CASES / "half-labels.csv")["repaid"], "repaid")
+        read_label_column(read_table(CASES / "half-labels.csv"), "repaid")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_classes_that_cannot_be_learned_are_named(labels: list[Any], said: str) 
 def test_lists_are_no_labels() -> None:
     """Nested labels of a Parquet file are refused."""
     with pytest.raises(DataError, match="holds no single values"):
-        read_label_column(pd.Series([[0], [1]]), "y")
+        read_label_column(pd.DataFrame({"y": [[0], [1]]}), "y")
 
 
 def test_two_labels_are_the_same_whatever_their_type() -> None:

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from player.cli import main
 from player.config import Settings
+from player.features import Schema, clean
+from player.repair import Feature
 from player.settings.addresses import shown_url
 from player.storage import queries
 from player.storage.backup import back_up
@@ -46,6 +48,30 @@ def test_what_the_model_needs_is_kept_first_and_two_requests_stay_two() -> None:
     assert 42 == one["age"] == other["age"]
     assert one[payload.CUT] != other[payload.CUT]
     assert {"age": 42} == payload.kept({"age": 42}, 2000)
+
+
+INCOME, HOME = Feature("income", "number", high=9), Feature("home", "category", categories=("own", "x" * 200))
+SCHEMA = Schema((INCOME, HOME), "repaid")
+
+
+@hypothesis_settings(max_examples=30)
+@given(st.dictionaries(st.sampled_from(["income", "home", *map(str, range(10))]), JSON | st.lists(st.lists(JSON))),
+       st.sampled_from([" ", "x", "9", "1,"]).map(lambda text: 250 * text))  # fmt: skip
+def test_what_is_kept_is_read_as_the_request_was(features: dict[str, Any], text: str) -> None:
+    """Replay, monitoring and retraining see what the model saw, however much else a request brought."""
+    flood = {f"x{n}": text for n in range(600)}
+    for given_ in (features, {**flood, **features}, {**features, "home": f"{text} own", "income": f"{text}7"}):
+        stored = json.loads(json.dumps(payload.kept(given_, 1000, SCHEMA.names)))
+
+        assert clean(given_, SCHEMA)[0] == clean(stored, SCHEMA)[0]
+
+
+def test_a_wide_row_is_kept_whole() -> None:
+    """Two thousand features of a model are no flood, whatever a row may hold beside them."""
+    wide = {f"gene {n}": n / 7 for n in range(2000)}
+
+    assert wide == payload.kept(wide, 1000, list(wide))
+    assert wide.items() <= payload.kept({**wide, **{f"x{n}": n for n in range(2000)}}, 1000, list(wide)).items()
 
 
 def row(number: int, features: Any = None) -> PredictionRow:

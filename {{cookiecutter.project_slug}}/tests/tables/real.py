@@ -13,7 +13,7 @@ LABELS = {
     "datasets/iris": "Species", "datasets/ToothGrowth": "supp", "Ecdat/Benefits": "ui", "Ecdat/Computers": "premium",
     "Ecdat/Participation": "lfp", "ggplot2/mpg": "class", "KMsurv/channing": "gender", "lattice/barley": "site",
     "MASS/Aids2": "status", "MASS/bacteria": "y", "MASS/biopsy": "class", "MASS/birthwt": "low", "MASS/cats": "Sex",
-    "MASS/crabs": "sp", "MASS/Pima.tr": "type", "MASS/survey": "Sex", "reshape2/tips": "smoker",
+    "MASS/crabs": "sp", "MASS/Pima.tr": "type", "MASS/survey": "Exer", "reshape2/tips": "smoker",
     "rpart/kyphosis": "Kyphosis", "rpart/solder": "Mask", "rpart/stagec": "pgstat", "survival/colon": "status",
     "survival/veteran": "celltype", "Zelig/turnout": "vote",
 }  # fmt: skip
