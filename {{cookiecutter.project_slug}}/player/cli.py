@@ -1,12 +1,13 @@
 """The commands: `player --help` lists them, `player COMMAND --help` teaches one."""
 
+import importlib
 import json
 import os
 import sqlite3
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from rich.console import Console
@@ -16,9 +17,7 @@ from player import TEMPLATE
 from player.batch.commands import batch
 from player.config import ENVIRONMENTS, Settings, load_settings
 from player.errors import PlayerError
-from player.inspection import Inspection, inspect
 from player.logging_config import begin, tell_who_waits
-from player.monitoring.commands import monitor, skew
 from player.promotion.commands import dtap, fill, promote, promotions, replay, revoke, rollback, shadow, who
 from player.promotion.key_commands import keys
 from player.retraining.commands import retrain, schedule
@@ -28,6 +27,12 @@ from player.settings.remedies import of_database, of_system
 from player.storage.commands import db, erase
 from player.storage.database import hide_password
 from player.web.joining import join
+
+if TYPE_CHECKING:
+    from player.inspection import Inspection
+
+# Commands whose wing loads what takes seconds: only when they are called, so that all others begin at once.
+LATER = {"monitor": "player.monitoring.commands", "skew": "player.monitoring.commands"}
 
 
 class OneLineGroup(click.Group):
@@ -47,11 +52,22 @@ class OneLineGroup(click.Group):
             click.echo(f"Error: {meaning(error, ctx.obj)}.", err=True)
             sys.exit(PlayerError.exit_code)
 
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of this name; its wing is loaded now, where it is one of `LATER`."""
+        if cmd_name not in LATER:
+            return super().get_command(ctx, cmd_name)
+        found: click.Command = getattr(importlib.import_module(LATER[cmd_name]), cmd_name)
+        return found
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted([*super().list_commands(ctx), *LATER])
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by what they are for, a line each."""
         for title, commands in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(command.name or "", command.short_help or "") for command in commands])
+                formatter.write_dl([(getattr(command, "name", command), says) for command, says in commands.items()])
 
 
 def meaning(error: Exception, environment: str | None) -> str:
@@ -96,7 +112,7 @@ def with_train(settings: Settings, table: Path) -> Settings:
     return settings.model_copy(update={"data": settings.data.model_copy(update={"train": str(table.resolve())})})
 
 
-def show(found: Inspection, file: TextIO | None = None) -> None:
+def show(found: "Inspection", file: TextIO | None = None) -> None:
     """Print what a table holds, as wide as it needs where nobody watches."""
     console = Console(file=file, soft_wrap=False)
     if not console.is_terminal:
@@ -116,6 +132,7 @@ def inspect_table(context: click.Context, table: Path, label: str | None, drop: 
     Exit code 1 when nothing can be learned from it.
     """
     from player import training
+    from player.inspection import inspect
 
     settings = with_table(begin(context.obj), label, drop)
     found = inspect(training.read_table(table), settings.data)
@@ -145,6 +162,7 @@ def train(
     Says what is wrong when the table cannot be learned from; the old model then stays.
     """
     from player import training
+    from player.inspection import inspect
     from player.learning import fitting
     from player.model import store
     from player.promotion.promote import make_current
@@ -182,13 +200,13 @@ def tell_figures(trained: Any) -> None:
         click.echo(f"  {name:<20} {value:.4f}")
 
 
-SECTIONS = {
+SECTIONS: dict[str, dict[Any, str]] = {  # a command, or the name of one of `LATER`
     "The life of a model": {
         inspect_table: "how training would read a table",
         train: "learn from the training table",
         serve: "answer requests until Ctrl-C",
-        monitor: "how is it doing now, and why",
-        skew: "is a request read as the same row of a file is",
+        "monitor": "how is it doing now, and why",
+        "skew": "is a request read as the same row of a file is",
         retrain: "learn again, with the labels that came",
         schedule: "retrain every so often, when it drifted",
         batch: "score a file or a folder",
@@ -216,8 +234,9 @@ SECTIONS = {
 }
 for commands in SECTIONS.values():
     for command, says in commands.items():
-        main.add_command(command)
-        command.short_help = says
+        if command not in LATER:
+            main.add_command(command)
+            command.short_help = says
 
 if __name__ == "__main__":
     main()

@@ -1,12 +1,14 @@
 """The commands do what they say, and every mistake is one line with an exit code."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
-from conftest import KEYS, clean_environment, scratch_project
+from conftest import KEYS, PROJECT, clean_environment, scratch_project
 from sklearn.datasets import load_breast_cancer
 
 from player.cli import main
@@ -151,3 +153,11 @@ def test_a_database_of_another_program_is_one_line(model_settings: Settings, com
 
     assert result.exit_code == 1, result.output
     assert "the file is damaged: move it away and restore the newest backup" in result.stderr
+
+
+def test_a_command_begins_without_what_it_does_not_need() -> None:
+    """Pandas and scikit-learn take seconds to load: `--help`, `config` and the start of `serve` do without them."""
+    code = "import sys; import player.cli; print([name for name in ('pandas', 'sklearn') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT)
+
+    assert "[]" == done.stdout.strip()
