@@ -2,7 +2,6 @@
 
 import os
 import random
-import resource
 import shutil
 import socket
 import sqlite3
@@ -239,6 +238,8 @@ def another_version(place: Place) -> Iterator[None]:
 @contextmanager
 def few_files(place: Place) -> Iterator[None]:
     """Let few files be open at once; the remedy is to raise the limit."""
+    import resource  # not on Windows
+
     place.limits = {resource.RLIMIT_NOFILE: 12}
     yield
     place.limits = {}

@@ -180,8 +180,10 @@ def _shell(walk: Path) -> Iterator[Shell]:
     """One terminal for the whole walk."""
     programs(walk)
     shell = Shell(walk)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, and inherited
     yield shell
     shell.stop()
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
