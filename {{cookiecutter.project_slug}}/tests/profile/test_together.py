@@ -148,6 +148,18 @@ def test_the_line_of_calibration_is_found_again(intercept: float, slope: float) 
     assert 0.0 < np.sqrt(found["covariance"][1][1]) < 0.1
 
 
+def test_the_line_knows_how_uncertain_it_is() -> None:
+    """Drawn again and again it lies as far apart as it says; without a row it is honest, each part to about a half."""
+    proba = np.random.default_rng(4).uniform(0.05, 0.95, 600)
+    found = [calibration_line(proba, draw(proba, seed)) for seed in range(100, 200)]
+    said = np.sqrt(np.diag(np.mean([each["covariance"] for each in found], axis=0)))
+
+    assert np.std([each["line"] for each in found], axis=0).tolist() == pytest.approx(said.tolist(), rel=0.25)
+    nothing = calibration_line(np.array([]), np.array([]))
+    assert [0.0, 1.0] == pytest.approx(nothing["line"])
+    assert [[0.25, 0.0], [0.0, 0.25]] == nothing["covariance"]
+
+
 def test_certain_answers_have_a_finite_line() -> None:
     """Also of a few rows that were all right, and of 0 and 1."""
     found = calibration_line(np.array([0.0, 1.0, 1.0]), np.array([0.0, 1.0, 1.0]))
