@@ -41,7 +41,7 @@ class RequestContext(logging.Filter):
 class OneLineFormatter(logging.Formatter):
     """Writes a record, traceback included, as one line: what a value holds can never start a second one."""
 
-    show_values = True
+    show_values: bool  # what `setup_logging` was told
     converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"

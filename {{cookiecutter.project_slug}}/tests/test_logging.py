@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from player import logging_config
 from player.config import Settings
+from player.errors import ConfigError
 from player.logging_config import OneLineFormatter, QuietLog, begin, one_line, setup_logging
 from player.training import Trained
 
@@ -95,7 +96,7 @@ def test_a_line_names_project_and_host(settings: Settings, capsys: pytest.Captur
 @pytest.mark.parametrize("shown", [True, False])
 def test_the_text_of_an_error_is_shown_where_values_may_be(shown: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Elsewhere its kind and the place are all that is written."""
-    monkeypatch.setattr(OneLineFormatter, "show_values", shown)
+    monkeypatch.setattr(OneLineFormatter, "show_values", shown, raising=False)
     value = 42
     try:
         raise ValueError(f"age {value}")
@@ -150,3 +151,16 @@ def test_the_same_thing_is_said_once_a_minute(
 
     assert ["a", "b", "a", "b"] == [record.getMessage() for record in caplog.records]
     assert {"a", "b"} == set(quiet.said)
+
+
+@pytest.mark.parametrize("text", ["[root", "version = 1", "loggers = 1\nversion = 1", "loggers = []\nversion = 1", ""])
+def test_a_broken_log_configuration_is_one_sentence(settings: Settings, text: str) -> None:
+    """Not TOML, a table that is missing, or something else in its place: the file is named."""
+    path = settings.home / "config" / "logging.toml"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(ConfigError, match="The log cannot be set up from") as refusal:
+        setup_logging(settings)
+
+    assert str(path) in str(refusal.value)
+    assert "\n" not in str(refusal.value)

@@ -40,9 +40,7 @@ def class_type(classes: list[Any]) -> pa.DataType:
         return pa.string()
 
 
-def score_batch(
-    batch: pa.RecordBatch, predictor: Predictor, columns: pa.Schema, from_csv: bool = False
-) -> pa.RecordBatch:
+def score_batch(batch: pa.RecordBatch, predictor: Predictor, columns: pa.Schema, from_csv: bool) -> pa.RecordBatch:
     """Return *batch* with the answer of each row beside it, as the *columns* that `with_answers` gave.
 
     Raises DataError when an answer is of another kind than the classes of the model.

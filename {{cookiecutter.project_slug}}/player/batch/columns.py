@@ -12,7 +12,7 @@ from player.reading.cells import clean_column
 from player.repair import Feature
 
 
-def clean_batch(batch: pa.RecordBatch, schema: Schema, from_csv: bool = False) -> tuple[pd.DataFrame, pa.Array]:
+def clean_batch(batch: pa.RecordBatch, schema: Schema, from_csv: bool) -> tuple[pd.DataFrame, pa.Array]:
     """Return the clean table of a *batch*, shape (rows, features), and the warnings of each row as a JSON list.
 
     In a CSV file everything is text: with *from_csv* a plain number in a column of numbers is one.

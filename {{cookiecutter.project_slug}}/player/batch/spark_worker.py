@@ -46,7 +46,7 @@ def described(predictor: Predictor) -> str:
 
 
 def score_batches(
-    wanted: Wanted, columns: pa.Schema, written: pa.Schema, batches: Iterator[pa.RecordBatch], from_csv: bool = False
+    wanted: Wanted, columns: pa.Schema, written: pa.Schema, batches: Iterator[pa.RecordBatch], from_csv: bool
 ) -> Iterator[pa.RecordBatch]:
     """Yield *batches* with the answer of each row beside it, as *columns* with the types of *written*."""
     predictor = loaded(wanted)

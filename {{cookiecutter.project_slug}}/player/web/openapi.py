@@ -21,7 +21,7 @@ USED = "this request_id was used for something else, and [access].reused_ids say
 
 
 def describe_api(
-    contract: Contract, schema: Schema | None, key_required: bool = False, predict_needs_key: bool = False
+    contract: Contract, schema: Schema | None, key_required: bool, predict_needs_key: bool
 ) -> dict[str, Any]:
     """Return the document: paths, bodies and answers under the names of *contract*, features of *schema*.
 

@@ -61,7 +61,7 @@ def test_without_a_model_each_row_is_asked_for() -> None:
     """All five parts of the answer stand beside the row, its warnings as JSON."""
     batch = pa.RecordBatch.from_pydict({"age": [1, 2]})
     columns = with_answers(batch.schema, predictor(answer(1)))
-    found = score_batch(batch, predictor(answer(1, ("age: odd",)), answer(0)), columns)
+    found = score_batch(batch, predictor(answer(1, ("age: odd",)), answer(0)), columns, from_csv=False)
 
     assert {"age": 1, "pred": 1, "proba": 0.5, "model": "none", "degraded": True, "warnings": '["age: odd"]'} == (
         found.to_pylist()[0]

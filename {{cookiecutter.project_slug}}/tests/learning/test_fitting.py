@@ -211,10 +211,29 @@ def test_a_pipeline_that_fails_on_rows_it_has_not_seen_is_refused(settings: Sett
 
 
 def test_the_line_of_the_participants_code_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error in the participant's own file names the file and the line."""
+    """An error in the participant's own file names the file and the line; deep in a library, the last line of ours."""
     monkeypatch.setattr(training, "OneHotEncoder", None)
     with pytest.raises(PipelineError, match=r"\(player/training\.py, line \d+\)"):
         fitting.build(training.build_pipeline, Schema((), "label"))
+
+
+@pytest.mark.parametrize(
+    ("names", "place"),
+    [(["player/training.py", "player/features.py", "lib/it.py"], " (player/features.py, line 1)"),
+     (["player/features.py", "player/training.py"], " (player/training.py, line 1)"),
+     (["player/other.py", "lib/training.py"], "")],
+)  # fmt: skip
+def test_the_last_line_that_is_the_participants_is_named(names: list[str], place: str) -> None:
+    """Not one of another file of this project, nor one of that name elsewhere."""
+    call = "raise ValueError('no')"
+    for name in reversed(names):
+        call = f"exec(compile({call!r}, {name!r}, 'exec'))"
+    try:
+        exec(call)
+    except ValueError as error:
+        assert f"ValueError: no{place}. Change" in fitting.explain(error)
+    else:
+        pytest.fail("nothing was raised")
 
 
 def test_a_mistake_elsewhere_in_training_is_told_in_a_sentence(

@@ -393,3 +393,19 @@ def test_a_pointer_that_goes_back_is_ignored(predictor: Predictor, offered: str)
 
     path.write_bytes(newest)
     wait_until(lambda: not predictor.status()["degraded"])
+
+
+@pytest.mark.parametrize(("rows", "seconds"), [(1, 0.2), (2, 0.201), (1001, 1.2)])
+def test_the_time_budget_is_that_of_one_row(
+    rows: int, seconds: float, manifest: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch has a second more for each further thousand."""
+    asked: list[float] = []
+    link = make_link(None, manifest, "a")
+    monkeypatch.setattr(
+        link, "within", lambda given, *_: asked.append(given) or (np.zeros(rows, int), np.eye(2)[[0] * rows])
+    )
+
+    link.predict(pd.DataFrame(index=range(rows)))
+
+    assert [pytest.approx(seconds)] == asked

@@ -25,6 +25,14 @@ def test_one_text_among_numbers_makes_no_categories() -> None:
     assert (18_000, 64_500) == (found.feature.low, found.feature.high)
 
 
+@pytest.mark.parametrize(("texts", "kind"), [(0, "number"), (5, "number"), (6, "category"), (99, "category")])
+def test_nearly_all_cells_must_be_numbers(texts: int, kind: str) -> None:
+    """At least 95 in 100 of those that are there; empty ones and words for it do not count."""
+    cells = [*(str(number) for number in range(100 - texts)), *(f"text {number}" for number in range(texts))]
+
+    assert kind == column([*cells, *["", None, "NA"] * 50]).feature.kind
+
+
 def test_namibia_is_a_category() -> None:
     """`NA` among texts is kept, and the note says so; only an empty cell is missing."""
     found = read_column("country", read_table(CASES / "country-na.csv")["country"], WORDS)

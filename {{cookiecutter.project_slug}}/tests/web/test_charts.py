@@ -112,3 +112,22 @@ def test_promises_are_ranges_with_their_rows() -> None:
     promise = Promise(**{**dict.fromkeys(Promise.__dataclass_fields__, 0), "low": 0.1, "high": 0.2, "rows": 1500})
 
     assert ["0.1 to 0.2: 1,500 rows"] == charts.promise_texts([promise])
+
+
+def test_shares_fill_the_box_and_leave_room_between() -> None:
+    """The largest is 100 high; each bar stays in its own part, and stands in the middle of it."""
+    bars = charts.share_bars([4, 0, 2], ["a", "b", "c"])
+
+    assert [(100, "a"), (0, "b"), (50, "c")] == [(bar.height, bar.text) for bar in bars]
+    assert [0, 100, 50] == [bar.y for bar in bars]
+    for i, bar in enumerate(bars):
+        left, right = bar.x - i * 100 / 3, (i + 1) * 100 / 3 - bar.x - bar.width
+        assert 0 < left == pytest.approx(right, abs=0.05)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_nothing_to_show_is_drawn_flat(count: int) -> None:
+    """No request, no share, no bar: the chart is there all the same."""
+    assert [0] * count == [bar.height for bar in charts.share_bars([0] * count, ["a"] * count)]
+    assert [0] * 2 * count == [bar.height for bar in charts.volume_bars([period(None, rows=0)] * count)]
+    assert [] == charts.bin_bars([Bin("a", 0.0, 0.0)] * count)

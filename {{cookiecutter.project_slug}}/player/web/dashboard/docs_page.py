@@ -17,7 +17,7 @@ def create_blueprint() -> Blueprint:
     def show() -> str:
         """Show how to ask for a prediction and how to bring a label."""
         components: Components = current_app.extensions["player"]
-        paths = describe_api(components.settings.contract, components.predictor.schema)["paths"]
+        paths = described(components)
         calls = [(verb.upper(), path, call) for path, verbs in paths.items() for verb, call in verbs.items()]
         return render_template("docs_page.html", project=components.settings.project.name, calls=calls,
                                example=example(components), label=label(components), host=request.host_url)  # fmt: skip
@@ -25,11 +25,19 @@ def create_blueprint() -> Blueprint:
     return bp
 
 
+def described(components: Components) -> dict[str, Any]:
+    """Return the paths of the contract, as `/openapi.json` has them."""
+    settings = components.settings
+    needs = settings.access.key_required, settings.predict_needs_key
+    paths: dict[str, Any] = describe_api(settings.contract, components.predictor.schema, *needs)["paths"]
+    return paths
+
+
 def typical_features(components: Components) -> dict[str, Any]:
     """Return features as they are typical of the training data; none without a model."""
-    contract, schema = components.settings.contract, components.predictor.schema
-    described: dict[str, Any] = describe_api(contract, schema)["paths"][contract.predict]["post"]
-    fields = described["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    contract = components.settings.contract
+    body = described(components)[contract.predict]["post"]["requestBody"]
+    fields = body["content"]["application/json"]["schema"]["properties"]
     asked = fields[contract.features]["properties"] if contract.features else fields
     return {name: (field.get("examples") or [0])[0] for name, field in asked.items() if name != contract.request_id}
 
