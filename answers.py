@@ -16,7 +16,7 @@ from jinja2.ext import Extension
 
 HERE = Path(__file__).parent
 FOLDER = "{{cookiecutter.project_slug}}"
-ASKED = "cookiecutter.project_slug is defined"
+NAMED = "cookiecutter.project_slug | project_name(cookiecutter.ready | default(''))"
 STOP = ("n", "no", "q", "quit")
 refusal = runpy.run_path(str(HERE / "hooks" / "pre_gen_project.py"))["refusal"]
 
@@ -50,7 +50,7 @@ class Answers(Extension):
         such an answer (or a path without one), and comes out as it went in.
         """
         if source == FOLDER:
-            return f"{{{{ cookiecutter.project_slug | project_name if {ASKED} else {literal(FOLDER)} }}}}"
+            return f"{{{{ {NAMED} if cookiecutter.project_slug is defined else {literal(FOLDER)} }}}}"
         if name is None and source not in OWN:
             return f"{{{{ {literal(source)} }}}}"
         return source
@@ -61,8 +61,12 @@ def literal(text: str) -> str:
     return "'" + text.encode("unicode_escape").decode("ascii").replace("'", "\\'") + "'"
 
 
-def checked(slug: object) -> str:
-    """Return the name; raises FailedHookException, which cookiecutter shows as one line, when it cannot work."""
+def checked(slug: object, ready: object = "") -> str:
+    """Return the name; raises FailedHookException, which cookiecutter shows as one line, when it cannot work.
+
+    So it does when *ready*, the last answer, is no.
+    """
+    agreed(ready)
     if why := refusal(str(slug)):
         raise FailedHookException(why)
     return str(slug)

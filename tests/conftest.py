@@ -23,7 +23,7 @@ Bake = Callable[..., Path]
 def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template as a fresh clone has it: without what tools leave behind when they run inside it."""
     copy = tmp_path_factory.mktemp("template")
-    for name in ("cookiecutter.json", "answers.py"):
+    for name in ("cookiecutter.json", "answers.py", "project_name.py"):
         shutil.copy(ROOT / name, copy)
     shutil.copytree(ROOT / "hooks", copy / "hooks", ignore=LITTER)
     shutil.copytree(ROOT / FOLDER, copy / FOLDER, ignore=LITTER)

@@ -122,13 +122,19 @@ def test_a_record_without_our_own_variables_is_replayed(template: Path, tmp_path
 
 
 def test_a_record_without_the_last_question_is_asked_it(template: Path, tmp_path: Path, user_config: Path) -> None:
-    """And nothing else: what an older version recorded needs one Enter."""
+    """And nothing else: what an older version recorded needs one Enter, and no stops here as well."""
     path = recorded(template, user_config, tmp_path)
     record = json.loads(path.read_text(encoding="utf-8"))
     for name in ("ready", "__ready"):
         del record["cookiecutter"][name]
+    record["cookiecutter"]["_extensions"] = ["project_name.ProjectName"]
     path.write_text(json.dumps(record), encoding="utf-8")
     options = ["--config-file", str(user_config), "-o", str(tmp_path / "into"), str(template)]
+
+    stopped = generate("--replay-file", str(path), *options, typed="no\n")
+    assert stopped.returncode == 1
+    assert stopped.stdout.endswith("Nothing was written; the same command asks again.\n")
+    assert not list((tmp_path / "into").glob("*"))
 
     done = generate("--replay-file", str(path), *options, typed="\n")
 
