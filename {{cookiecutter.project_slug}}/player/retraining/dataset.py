@@ -109,21 +109,42 @@ def unseen(past: Past, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Return the collected *rows* whose values no earlier row has, and a sentence about the others.
 
     A row that comes again is no news: a model that has learned it knows the answer, and would be judged by its
-    memory. Where values repeat by nature, as with a few categories, every row counts.
+    memory. So is one with all values but one, as when a unit changes. Where values repeat by nature, as with a few
+    categories, every row counts.
     """
     known = clean_table(past.table, past.schema)
-    if known.duplicated().mean() > REPEATED_BY_NATURE:
-        return rows, ""
     values = to_table([clean(features, past.schema)[0] for features in rows["features"]], past.schema)
-    learned = pd.util.hash_pandas_object(known, index=False)
-    own = pd.util.hash_pandas_object(values, index=False)
-    again = (own.isin(learned) | own.duplicated()).to_numpy(dtype=bool)
+    again = np.zeros(len(rows), dtype=bool)
+    for but_one in (False, True):
+        learned, own = marks(known, but_one), marks(values, but_one)
+        if repeats(learned).mean() <= REPEATED_BY_NATURE:
+            again |= repeats(np.concatenate([learned, own]))[len(known) :]
     if not again.any():
         return rows, ""
     sentence = (
         f"{again.sum():,} of {len(rows):,} labelled rows came before, in training or as requests; each counts once."
     )
     return rows[~again].reset_index(drop=True), sentence
+
+
+def marks(table: pd.DataFrame, but_one: bool) -> np.ndarray:
+    """Return checksums of the rows of *table*: one of all values, or with *but_one* of all but each in turn.
+
+    Shape (rows, 1) or (rows, features), uint64.
+    """
+    cells = [pd.util.hash_pandas_object(table[name], index=False, hash_key=f"{place:016}").to_numpy()
+             if table[name].dtype == "object" else
+             pd.util.hash_array(table[name].to_numpy()) * np.uint64(2 * place + 3)
+             for place, name in enumerate(table)]  # fmt: skip
+    whole: np.ndarray = np.sum(cells, axis=0, dtype="uint64")[:, None]
+    found: np.ndarray = whole - np.column_stack(cells) if but_one else whole
+    return found
+
+
+def repeats(found: np.ndarray) -> np.ndarray:
+    """Return which rows of the checksums *found* (rows, checksums) have one that an earlier row has: bool (rows,)."""
+    again: np.ndarray = np.any([pd.Series(column).duplicated().to_numpy() for column in found.T], axis=0)
+    return again
 
 
 def lessons(past: Past, rows: pd.DataFrame, fewest_rows: int = 1) -> Lessons:

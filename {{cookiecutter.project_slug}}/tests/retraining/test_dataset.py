@@ -48,6 +48,19 @@ def test_a_row_that_came_before_is_no_news() -> None:
     assert "2 of 3 labelled rows came before, in training or as requests; each counts once." == sentence
 
 
+def test_a_row_with_one_value_changed_is_no_news() -> None:
+    """As when a unit changes or a text is written otherwise; with two it is another one."""
+    rng = np.random.default_rng(1)
+    names = ["a", "b", "c"]
+    table = pd.DataFrame(rng.normal(size=(50, 3)), columns=names)
+    past = Past(table, np.array([0, 1] * 25), Schema(tuple(Feature(n, "number", -9, 9) for n in names), "y"), {})
+    asked = table.iloc[:9].assign(a=lambda t: t["a"] / 1000)
+    asked.iloc[8, 1] = None
+    rows, _ = unseen(past, collected(*asked.to_dict("records"), {"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 2}))
+
+    assert [asked.iloc[8]["c"], 3] == [row["c"] for row in rows["features"]]
+
+
 def test_new_rows_are_left_alone() -> None:
     """Then there is nothing to say."""
     given = collected({"age": 30, "home": "own"}, {"age": 31, "home": "own"})
