@@ -63,12 +63,13 @@ def checked(line: str, name: str, settings: Settings) -> dict[str, Any]:
     return record
 
 
-def was_approved(manifest: Manifest, settings: Settings) -> bool:
-    """Tell whether every gate of this environment let exactly these bytes pass once; what was changed says nothing."""
+def passed(gate: str, manifest: Manifest, settings: Settings) -> bool:
+    """Tell whether *gate* let exactly these bytes in here once; a record that was changed says nothing."""
     for name, line in named_lines(settings):
         with suppress(ModelRefused):
             record = checked(line, name, settings)
-            if record["outcome"] == APPROVED and record.get("manifest_sha256") == fingerprint(manifest):
+            same = record["outcome"] == APPROVED and record.get("manifest_sha256") == fingerprint(manifest)
+            if same and any(said["gate"] == gate and said["passed"] for said in record.get("gates", ())):
                 return True
     return False
 

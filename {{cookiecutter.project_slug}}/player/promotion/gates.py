@@ -17,7 +17,7 @@ from player.features import Schema
 from player.model import store
 from player.model.answering import Link
 from player.model.champion_challenger import compare
-from player.model.records import was_approved
+from player.model.records import passed
 from player.model.store import Manifest
 from player.promotion.stage_data import training_rows
 from player.reading.labels import known_labels, same_label
@@ -62,8 +62,8 @@ def controls(move: Move) -> Verdict:
 
 
 def unit_tests(move: Move) -> Verdict:
-    """The project's unit tests pass: now, or for these very bytes when the environment before let them in."""
-    if was_approved(move.manifest, move.source):
+    """The project's unit tests pass: now, or for these very bytes on their way into the environment before."""
+    if passed("unit tests", move.manifest, move.source):
         return Verdict("unit tests", True, f"passed on the way to {move.source.environment}")
     if find_spec("pytest") is None:
         return Verdict("unit tests", False, 'they need pytest here: pip install -c constraints.txt -e ".[dev]"')

@@ -37,10 +37,10 @@ def _project(keys: Path, small_gate: Path, trained: Trained) -> Path:
 
 
 def learn(trained: Trained, **changes: Any) -> Manifest:
-    """Save *trained* in development and make it current."""
+    """Save *trained* in development and make it current, as `player train` does."""
     development = load_settings("development")
     manifest = store.save(replace(trained, **changes), development)
-    store.activate(manifest.version, development)
+    promote.make_current(manifest, development, "ann", "")
     return manifest
 
 
@@ -113,7 +113,7 @@ def test_a_model_that_learned_further_up_passes_the_unit_tests_there(project: Pa
     move("testing")
     testing = load_settings("testing")
     saved = store.save(replace(trained, pipeline=another_pipeline(trained.schema)), testing)
-    store.activate(saved.version, testing)
+    promote.make_current(saved, testing, "ann", "")
     (project / "test_small.py").write_text("def test_it():\n    assert False\n", encoding="utf-8")
 
     assert "unit tests: 1 failed" in run("promote", "acceptance", "--reason", "because").stderr
