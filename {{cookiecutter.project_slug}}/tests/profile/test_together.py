@@ -181,3 +181,10 @@ def test_a_profile_says_how_often_the_model_was_right(classes: int, right: float
     assert right == pytest.approx(found["calibration"]["accuracy"])
     assert 5 == found["calibration"]["rows"]
     assert len(found["together"]["columns"]) == len(found["unexplained"])
+
+
+def test_without_features_there_are_no_columns() -> None:
+    """The table has rows all the same."""
+    columns, names = encode(pd.DataFrame(index=range(3)), {})
+
+    assert ((3, 0), []) == (columns.shape, names)

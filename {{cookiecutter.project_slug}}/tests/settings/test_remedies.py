@@ -4,6 +4,7 @@ import errno
 import os
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -92,7 +93,9 @@ def test_what_is_closed_to_this_user_is_named(
 
 
 @pytest.mark.parametrize("trouble", [OSError, KeyError, NotImplementedError])
-def test_an_owner_without_a_name_is_somebody_else(monkeypatch: pytest.MonkeyPatch, trouble: type[Exception]) -> None:
+def test_an_owner_without_a_name_is_somebody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: type[Exception]
+) -> None:
     """A user that was deleted, or a system that does not say."""
 
     def owner(_: Path) -> str:
@@ -100,7 +103,15 @@ def test_an_owner_without_a_name_is_somebody_else(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(Path, "owner", owner)
 
-    assert "belongs to somebody else" in remedies.foreign(Path("a"))
+    assert "belongs to somebody else" in remedies.foreign(tmp_path)
+
+
+def test_a_disk_that_can_only_be_read_belongs_to_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What helps is to mount it otherwise, not to change its owner."""
+    flags = SimpleNamespace(f_flag=os.ST_RDONLY | os.ST_NOSUID)
+    monkeypatch.setattr(os, "statvfs", lambda _: flags, raising=False)
+
+    assert remedies.SYSTEM[errno.EROFS] == remedies.foreign(tmp_path)
 
 
 @pytest.mark.parametrize("code", remedies.SQLITE)
