@@ -79,7 +79,8 @@ def readable() -> Iterator[Path]:
     yield package
     for text in (*PROGRAMS, sys.prefix, sys.base_prefix, *sys.path):
         path = Path(text or ".").resolve()
-        if path.exists() and path not in package.parents:
+        installed = path.name in ("site-packages", "dist-packages")  # libraries alone, also where player is one of them
+        if path.exists() and (installed or path not in package.parents):
             yield path
 
 

@@ -1,7 +1,9 @@
 """Listed classes told to do something else: refused before they are asked, or tried where nothing can be reached."""
 
 import json
+import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import PROJECT
 from sklearn import ensemble, linear_model, naive_bayes, preprocessing
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
@@ -183,7 +186,6 @@ print(json.dumps(said))
 @pytest.mark.skipif(cage.landlock_version() < 4, reason="this system has no Landlock of version 4; `doctor` says so")
 def test_the_cage_lets_nothing_in_or_out(tmp_path: Path) -> None:
     """No key, no environment of another process, no file, no program, no signal, no connection."""
-    import os
     import socket
 
     secret = tmp_path / "production-signing.key"
@@ -222,3 +224,19 @@ def test_what_the_cage_lacks_is_asked_of_a_real_one(monkeypatch: pytest.MonkeyPa
     assert "files of other programs" not in cage.missing()
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     assert ["anything"] == cage.missing()
+
+
+def test_the_cage_shows_libraries_and_no_project(tmp_path: Path) -> None:
+    """An installed player has its libraries beside it; one in its project has keys, data and models there."""
+    assert PROJECT not in set(cage.readable())
+    installed = tmp_path / "lib" / "site-packages"
+    shutil.copytree(PROJECT / "player", installed / "player", ignore=shutil.ignore_patterns("__pycache__"))
+    code = "from player.trust import cage; print(*cage.readable(), sep='\\n')"
+    command = [sys.executable, "-P", "-c", code]
+    path = {**os.environ, "PYTHONPATH": str(installed)}
+
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=path, cwd=tmp_path)
+
+    seen = done.stdout.splitlines()
+    assert str(installed) in seen
+    assert str(tmp_path) not in seen
