@@ -1,18 +1,23 @@
 """Forty bad tables: each command says in one sentence what is wrong, and the old model stays."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from storage_rows import label, prediction
 
 from customer.errors import CustomerError
 from customer.rounds import from_csv
 from player.cli import main
 from player.config import Settings
 from player.model import store
+from player.storage.migrations import upgrade
+from player.storage.writer import Writer
 
 ROWS = "".join(f"{20 + i % 50},{1000 * (i % 37)},{i * 7 % 3 % 2}\n" for i in range(200))
 GOOD = "age,income,repaid\n" + ROWS
@@ -98,6 +103,38 @@ def test_a_bad_table_breaks_no_game(tmp_path: Path, name: str) -> None:
         assert "\n" not in str(error)
     else:
         assert len(population.labels) > 1
+
+
+@pytest.fixture(name="answered")
+def _answered(model_settings: Settings, table: pd.DataFrame) -> Settings:
+    """Settings of an environment with a model and 120 requests that were answered and labelled."""
+    upgrade(model_settings)
+    features = json.loads(table.head(120).to_json(orient="records"))
+    writer = Writer(model_settings)
+    writer.start()
+    writer.put_predictions([prediction(f"r{i}", features=row) for i, row in enumerate(features)])
+    writer.put_labels([label(f"r{i}", i % 2) for i in range(len(features))])
+    writer.stop()
+    return model_settings
+
+
+@pytest.mark.parametrize("name", [*CSV, *PARQUET, *OTHERS])
+def test_a_bad_table_breaks_nothing_later(
+    answered: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Where the training table became a bad one, what needs it says so, and the rest goes on; so does scoring it."""
+    path, before = write(name, tmp_path), store.pointer(answered)
+    monkeypatch.setenv("PLAYER_DATA__TRAIN", str(path))
+
+    for command in (["retrain"], ["monitor"], ["skew", str(path)], ["batch", str(path), str(tmp_path / "answers.csv")]):
+        result = CliRunner().invoke(main, ["-e", "testing", *command])
+
+        assert isinstance(result.exception, SystemExit | None), (command, result.exception)
+        assert result.exit_code in (0, 1), command
+        assert result.exit_code == 0 or result.stderr.splitlines()[-1].startswith("Error: "), (command, result.stderr)
+        assert "Traceback" not in result.output
+        assert command[0] != "retrain" or result.exit_code == 1
+    assert before == store.pointer(answered)
 
 
 @pytest.mark.parametrize("command", [["retrain"], ["monitor"], ["replay", "--against", "testing"], ["shadow"]])
