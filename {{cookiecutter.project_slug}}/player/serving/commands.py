@@ -19,20 +19,17 @@ from player.settings.public_keys import trusted_keys
 @click.pass_context
 def serve(context: click.Context, host: str | None, port: int | None, debug: bool | None) -> None:
     """Answer requests until stopped with Ctrl-C; refuses to start when the environment is not safe."""
+    from player.serving import checks, service
+
     for name, value in (("HOST", host), ("PORT", port), ("DEBUG", debug)):
         if value is not None:  # as a variable, so that the worker processes see it too
             os.environ[f"PLAYER_SERVER__{name}"] = str(value).lower()
     settings = begin(context.obj)
     refuse_unsafe(settings)
     settings = put_signing_key_away(settings)
-    from player.serving import service
-
     if os.environ.get("WERKZEUG_RUN_MAIN") != "true":  # Flask's reloader runs this command again, as its child
         tell_who_waits(f"Starting {settings.environment} ...")
         service.check_port(settings)
-        service.warm_up(settings)
-        from player.serving import checks  # the model, and all that looks at one: it takes as long as the warming up
-
         checks.before_serving(settings)
     service.serve(settings)
 

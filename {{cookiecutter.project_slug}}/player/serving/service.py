@@ -18,7 +18,7 @@ from werkzeug.serving import run_simple
 
 from player.config import Settings
 from player.errors import ConfigError, PlayerError
-from player.serving.supervisor import Supervisor, load_early
+from player.serving.supervisor import Supervisor
 from player.settings.remedies import of_system
 
 FIRST_GIVEN = 3  # the number of the first file that a service manager hands over
@@ -36,7 +36,7 @@ def serve(settings: Settings) -> None:
         serve_for_coding(settings)
         return
     sock = given_socket() or bind(settings)
-    warm_up(settings)
+    share_metrics(settings)
     supervisor = Supervisor(settings, sock, partial(announce, settings, *sock.getsockname()[:2]))
     signal.signal(signal.SIGINT, supervisor.ask_to_stop)
     signal.signal(signal.SIGTERM, supervisor.ask_to_stop)
@@ -44,16 +44,6 @@ def serve(settings: Settings) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), handler)
     supervisor.run()
-
-
-def warm_up(settings: Settings) -> None:
-    """Let the process that workers are forked from load its libraries, while this one looks at model and tables.
-
-    May be called again. It inherits the environment, so that the keys that sign must be put away before.
-    """
-    if not settings.server.debug:
-        share_metrics(settings)
-        load_early()
 
 
 def announce(settings: Settings, host: str, port: int) -> None:

@@ -200,11 +200,3 @@ def process_context() -> Any:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(HEAVY))
     return context
-
-
-def load_early() -> None:
-    """Start the process that workers are forked from, where there is one, so that it is ready when they are wanted."""
-    if process_context().get_start_method() == "forkserver":
-        from multiprocessing import forkserver
-
-        forkserver.ensure_running()

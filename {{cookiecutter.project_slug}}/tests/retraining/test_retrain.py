@@ -86,7 +86,7 @@ def test_a_better_challenger_takes_over(model_settings: Settings, fill: Fill) ->
 def test_a_model_keeps_no_row_of_a_user(
     model_settings: Settings, fill: Fill, table: pd.DataFrame, trained: Trained
 ) -> None:
-    """What was collected must be forgotten one day, so the examples in the manifest are rows of the training data."""
+    """What was collected must be forgotten one day, so the examples in the manifest are values of the training data."""
     fill(400, flip_every=1)
 
     retrain.retrain(model_settings)
@@ -94,7 +94,7 @@ def test_a_model_keeps_no_row_of_a_user(
     oldest = in_time_order(table, model_settings.data).head(EXAMPLES)
     examples = store.current_manifest(model_settings).examples
     first = trained.schema.names[0]
-    assert oldest[first].tolist() == [row[first] for row in examples]
+    assert sorted(oldest[first].tolist()) == sorted(row[first] for row in examples)
 
 
 def test_a_challenger_that_is_not_better_leaves_the_champion(model_settings: Settings, fill: Fill) -> None:
