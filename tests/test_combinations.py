@@ -64,7 +64,7 @@ def test_nine_have_every_pair() -> None:
         assert {(rating[one], rating[other]) for rating in PAIRS} == set(product(LEVELS, repeat=2))
 
 
-@pytest.mark.skipif(not WANTED, reason="only where asked for: tox -e matrix")
+@pytest.mark.long
 @pytest.mark.parametrize("combination", NINE, ids="-".join)
 def test_it_plays_and_its_tests_are_green(bake: Bake, tmp_path: Path, combination: tuple[str, ...]) -> None:
     """Trained, asked in six rounds without a lost point, and tested."""

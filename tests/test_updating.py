@@ -158,7 +158,7 @@ def test_git_alone_brings_the_new_and_keeps_what_is_mine(
     check_works(owned)
 
 
-@pytest.mark.skipif(not WANTED, reason="only where asked for: tox -e updates")
+@pytest.mark.long
 @commits(*COMMITS)
 def test_cruft_brings_the_new_and_keeps_what_is_mine(
     owned: Path, repository: Path, default_project: Path, shell: Shell, request: pytest.FixtureRequest
