@@ -57,18 +57,18 @@ def test_a_real_table(settings: Settings, tmp_path: Path, name: str) -> None:
             game = standard_game(from_csv(source, label), requests=40, parallel=4)
             result = asyncio.run(play(Player(url), game, 1, load_contract(), deadline=20))
 
-    ours, theirs = accuracies(table, settings, pd.read_csv(source))
+    ours, theirs, tested = accuracies(table, settings, pd.read_csv(source))
     differ = differing(answers)
     print(f"{name} | {len(table)} | {len(trained.schema.features)} | {sum(differ.values())} | "
           f"{sum(part.failed for part in result.rounds)} | {ours:.3f} | {theirs:.3f}")  # fmt: skip
     assert dict.fromkeys(read, read["types"]) == read
     assert dict.fromkeys(answers, 0) == differ
     assert 0 == sum(part.failed for part in result.rounds)
-    assert ours > theirs - 0.01
+    assert ours > theirs - max(0.01, 1.01 / tested)  # one point, or one answer where that is more
 
 
-def accuracies(table: pd.DataFrame, settings: Settings, plainly: pd.DataFrame) -> tuple[float, float]:
-    """Return the accuracy of our reading and our pipeline, and of pandas' and a plain one, on the same rows."""
+def accuracies(table: pd.DataFrame, settings: Settings, plainly: pd.DataFrame) -> tuple[float, float, int]:
+    """Return the accuracy of our reading and our pipeline, of pandas' and a plain one, and on how many same rows."""
     labels = read_labels(table, settings.data)
     known = labels.notna().to_numpy()
     schema = train(table, settings).schema
@@ -84,4 +84,4 @@ def accuracies(table: pd.DataFrame, settings: Settings, plainly: pd.DataFrame) -
     plain = make_pipeline(columns, LogisticRegression(max_iter=2000)).fit(there.iloc[learn], truth[learn])
     ours = build_pipeline(schema).fit(here.iloc[learn], truth[learn])
     return (float(np.mean(ours.predict(here.iloc[test]) == truth[test])),
-            float(np.mean(plain.predict(there.iloc[test]) == truth[test])))  # fmt: skip
+            float(np.mean(plain.predict(there.iloc[test]) == truth[test])), len(test))  # fmt: skip
