@@ -191,7 +191,7 @@ def judge(kind: Kind, called: tuple[str, ...]) -> bool:
 
 def run(case: Case, kind: Kind, seed: int, rows: int) -> dict[str, Any]:
     """Return what the diagnosis said about one disturbed sample."""
-    report = importlib.import_module("player.monitoring").report
+    report = importlib.import_module("player.monitoring.reports").report
     rng = np.random.default_rng([seed, len(kind.name), sum(map(ord, kind.name))])
     features, labels, names = disturb(kind, case, rng, rows)
     table = answered(case, features, labels)

@@ -1,6 +1,5 @@
 """The commands: `player --help` lists them, `player COMMAND --help` teaches one."""
 
-import importlib
 import json
 import os
 import sqlite3
@@ -18,6 +17,7 @@ from player.batch.commands import batch
 from player.config import ENVIRONMENTS, Settings, load_settings
 from player.errors import PlayerError
 from player.logging_config import begin, tell_who_waits
+from player.monitoring.commands import monitor, skew
 from player.promotion.commands import dtap, fill, promote, promotions, replay, revoke, rollback, shadow, who
 from player.promotion.key_commands import keys
 from player.retraining.commands import retrain, schedule
@@ -30,9 +30,6 @@ from player.web.joining import join
 
 if TYPE_CHECKING:
     from player.inspection import Inspection
-
-# Commands whose wing loads what takes seconds: only when they are called, so that all others begin at once.
-LATER = {"monitor": "player.monitoring.commands", "skew": "player.monitoring.commands"}
 
 
 class OneLineGroup(click.Group):
@@ -52,22 +49,11 @@ class OneLineGroup(click.Group):
             click.echo(f"Error: {meaning(error, ctx.obj)}.", err=True)
             sys.exit(PlayerError.exit_code)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command of this name; its wing is loaded now, where it is one of `LATER`."""
-        if cmd_name not in LATER:
-            return super().get_command(ctx, cmd_name)
-        found: click.Command = getattr(importlib.import_module(LATER[cmd_name]), cmd_name)
-        return found
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands."""
-        return sorted([*super().list_commands(ctx), *LATER])
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by what they are for, a line each."""
         for title, commands in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(getattr(command, "name", command), says) for command, says in commands.items()])
+                formatter.write_dl([(command.name or "", command.short_help or "") for command in commands])
 
 
 def meaning(error: Exception, environment: str | None) -> str:
@@ -165,7 +151,6 @@ def train(
     from player.inspection import inspect
     from player.learning import fitting
     from player.model import store
-    from player.promotion.promote import make_current
     from player.reading.files import read_own_table
     from player.storage.records import record_model
 
@@ -182,14 +167,20 @@ def train(
     show(inspect(table, settings.data), sys.stderr)
     manifest = store.save(trained, settings, note=f"player train on {data.name if data else settings.data.train}")
     record_model(manifest, settings)
-    learned = f"Model {manifest.version} learned from {trained.rows:,} rows"
-    if settings.two_people:
-        click.echo(f"{learned}. {store.how_two_people_activate(manifest.version, settings)}")
-    else:
-        judged = with_train(settings, data) if data else settings
-        make_current(manifest, judged, person, reason or manifest.note * (not settings.strict))
-        click.echo(f"{learned} and is current in {settings.environment}.")
+    became = put_to_use(manifest, with_train(settings, data) if data else settings, person, reason)
+    click.echo(f"Model {manifest.version} learned from {trained.rows:,} rows{became}")
     tell_figures(trained)
+
+
+def put_to_use(manifest: Any, settings: Settings, person: str, reason: str) -> str:
+    """Make a model current where one person may do that, and return how the sentence about it ends."""
+    from player.model import store
+    from player.promotion.promote import make_current
+
+    if settings.two_people:
+        return f". {store.how_two_people_activate(manifest.version, settings)}"
+    make_current(manifest, settings, person, reason or manifest.note * (not settings.strict))
+    return f" and is current in {settings.environment}."
 
 
 def tell_figures(trained: Any) -> None:
@@ -200,13 +191,13 @@ def tell_figures(trained: Any) -> None:
         click.echo(f"  {name:<20} {value:.4f}")
 
 
-SECTIONS: dict[str, dict[Any, str]] = {  # a command, or the name of one of `LATER`
+SECTIONS = {
     "The life of a model": {
         inspect_table: "how training would read a table",
         train: "learn from the training table",
         serve: "answer requests until Ctrl-C",
-        "monitor": "how is it doing now, and why",
-        "skew": "is a request read as the same row of a file is",
+        monitor: "how is it doing now, and why",
+        skew: "is a request read as the same row of a file is",
         retrain: "learn again, with the labels that came",
         schedule: "retrain every so often, when it drifted",
         batch: "score a file or a folder",
@@ -234,9 +225,8 @@ SECTIONS: dict[str, dict[Any, str]] = {  # a command, or the name of one of `LAT
 }
 for commands in SECTIONS.values():
     for command, says in commands.items():
-        if command not in LATER:
-            main.add_command(command)
-            command.short_help = says
+        main.add_command(command)
+        command.short_help = says
 
 if __name__ == "__main__":
     main()

@@ -128,12 +128,9 @@ def one_at_a_time(settings: Settings) -> Iterator[None]:
     """Hold the lock under which the pointer changes; raises ModelError when somebody else holds it for long."""
     place = folder(settings)
     place.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(place / ".lock", timeout=WAIT_SECONDS)
     try:
-        lock.acquire()
-    except Timeout:
-        raise ModelError(f"Another command holds {lock.lock_file} and does not let go: end it, or wait.") from None
-    try:
+        held = FileLock(place / ".lock", timeout=WAIT_SECONDS).acquire()
+    except Timeout as error:
+        raise ModelError(f"Another command holds {error.lock_file} and does not let go: end it, or wait.") from None
+    with held:
         yield
-    finally:
-        lock.release()

@@ -19,7 +19,7 @@ ALARM_CODE = 3
 def monitor(context: click.Context, as_json: bool, check: bool) -> None:
     """Say how the model is doing now, and why: accuracy, drift, diagnosis, since when."""
     from player.model import store
-    from player.monitoring import report
+    from player.monitoring.reports import report
     from player.storage import queries
 
     settings = begin(context.obj)

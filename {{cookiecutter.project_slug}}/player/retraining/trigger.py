@@ -3,7 +3,7 @@
 import pandas as pd
 
 from player.model.store import Manifest
-from player.monitoring import Report, report
+from player.monitoring.reports import Report, report
 from player.retraining.choosing import FEWEST_TO_JUDGE
 from player.settings.sections import Monitoring
 

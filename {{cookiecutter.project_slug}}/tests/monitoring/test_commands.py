@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from player import monitoring
 from player.cli import main
 from player.config import Settings
 from player.model import store
+from player.monitoring import reports
 from player.storage import queries
 
 
@@ -21,7 +21,7 @@ def test_check_tells_an_alarm_by_its_exit_code(
     found = SimpleNamespace(diagnosis=SimpleNamespace(state=state), to_text=lambda: "THE REPORT")
     monkeypatch.setattr(store, "current_manifest", lambda _: SimpleNamespace(profile={}, metrics={}))
     monkeypatch.setattr(queries, "recent", lambda *_: pd.DataFrame())
-    monkeypatch.setattr(monitoring, "report", lambda *_: found)
+    monkeypatch.setattr(reports, "report", lambda *_: found)
 
     checked = CliRunner().invoke(main, ["-e", "testing", "monitor", "--check"])
     looked_at = CliRunner().invoke(main, ["-e", "testing", "monitor"])

@@ -11,11 +11,12 @@ from conftest import PROJECT
 from customer import world
 from player.config import Settings
 from player.features import clean, to_table
-from player.monitoring import Report, diagnosis, report
+from player.monitoring import diagnosis
 from player.monitoring.evidence.relation import Direction, Relation
 from player.monitoring.evidence.traces import Trace
 from player.monitoring.evidence.weighing import Evidence
 from player.monitoring.labels import Labels
+from player.monitoring.reports import Report, report
 from player.training import Trained
 
 WORLD = world.chosen(PROJECT / "config" / "base.toml")

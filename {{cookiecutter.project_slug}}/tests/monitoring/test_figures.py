@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from player.config import Settings
-from player.monitoring import chapters, report
 from player.monitoring.figures import COLUMNS, measure, since_current_model, tidy
 from player.monitoring.periods import MOST, periods
 from player.monitoring.quality import wilson
+from player.monitoring.reports import chapters, report
 
 START = datetime(2026, 11, 23, 7, 22, 40, tzinfo=UTC)
 

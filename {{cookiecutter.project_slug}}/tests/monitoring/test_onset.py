@@ -6,8 +6,8 @@ import pytest
 
 from customer import world
 from player.config import Settings
-from player.monitoring import report
 from player.monitoring.evidence.onset import change_point
+from player.monitoring.reports import report
 from player.training import Trained
 from tests.monitoring.test_diagnosis import answered
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from player.monitoring import Period
 from player.monitoring.bins import Bin
+from player.monitoring.periods import Period
 from player.monitoring.quality import Promise, wilson
 from player.web.dashboard import charts
 from player.web.dashboard.charts import Bar

@@ -14,8 +14,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from player.config import Settings
-from player.monitoring import Period
 from player.monitoring.bins import MISSING, Bin
+from player.monitoring.periods import Period
 from player.monitoring.quality import wilson
 from player.storage.tables import Base, Label, Prediction
 from player.web.dashboard import charts, create_blueprint, page

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from player.monitoring import Period
 from player.monitoring.bins import GAPS, Bin
+from player.monitoring.periods import Period
 from player.monitoring.quality import Promise
 
 MOST_BINS = 16

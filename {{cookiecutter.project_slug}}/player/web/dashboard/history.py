@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from player.monitoring import Report, chapter_bounds, tidy
-from player.monitoring.figures import current_model
+from player.monitoring.figures import current_model, tidy
+from player.monitoring.reports import Report, chapter_bounds
 
 MOST = 200  # chapters kept
 Judge = Callable[[pd.DataFrame, str], Report]  # rows of a chapter and the version that answered them -> its report

@@ -15,8 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from player import TEMPLATE
 from player.errors import ModelError
 from player.model import store
-from player.monitoring import Report, report
 from player.monitoring.quality import class_names
+from player.monitoring.reports import Report, report
 from player.reading.labels import known_labels
 from player.settings.sections import Monitoring
 from player.storage import queries

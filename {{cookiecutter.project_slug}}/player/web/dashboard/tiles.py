@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from player.model.manifests import Manifest
-from player.monitoring import Report
+from player.monitoring.reports import Report
 
 
 @dataclass(frozen=True)
