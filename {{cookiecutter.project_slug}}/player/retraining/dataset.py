@@ -105,6 +105,11 @@ def of_this_table(rows: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, str
     return rows[own].reset_index(drop=True), sentence
 
 
+def clean_all(features: pd.Series, schema: Schema) -> pd.DataFrame:
+    """Return features as received as the table a pipeline with *schema* takes."""
+    return to_table([clean(each, schema)[0] for each in features], schema)
+
+
 def unseen(past: Past, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Return the collected *rows* whose values no earlier row has, and a sentence about the others.
 
@@ -113,10 +118,9 @@ def unseen(past: Past, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     categories, every row counts.
     """
     known = clean_table(past.table, past.schema)
-    values = to_table([clean(features, past.schema)[0] for features in rows["features"]], past.schema)
+    values = clean_all(rows["features"], past.schema)
     again = np.zeros(len(rows), dtype=bool)
-    for but_one in (False, True):
-        learned, own = marks(known, but_one), marks(values, but_one)
+    for learned, own in zip(marks(known), marks(values), strict=True):
         if repeats(learned).mean() <= REPEATED_BY_NATURE:
             again |= repeats(np.concatenate([learned, own]))[len(known) :]
     if not again.any():
@@ -127,18 +131,16 @@ def unseen(past: Past, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     return rows[~again].reset_index(drop=True), sentence
 
 
-def marks(table: pd.DataFrame, but_one: bool) -> np.ndarray:
-    """Return checksums of the rows of *table*: one of all values, or with *but_one* of all but each in turn.
+def marks(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return checksums of the rows of *table*: one of all values, and one each of all values but one.
 
-    Shape (rows, 1) or (rows, features), uint64.
+    Shapes (rows, 1) and (rows, features), uint64. A value counts for its column: each has its own factor.
     """
-    cells = [pd.util.hash_pandas_object(table[name], index=False, hash_key=f"{place:016}").to_numpy()
-             if table[name].dtype == "object" else
-             pd.util.hash_array(table[name].to_numpy()) * np.uint64(2 * place + 3)
-             for place, name in enumerate(table)]  # fmt: skip
-    whole: np.ndarray = np.sum(cells, axis=0, dtype="uint64")[:, None]
-    found: np.ndarray = whole - np.column_stack(cells) if but_one else whole
-    return found
+    factors = range(3, 2 * len(table.columns) + 3, 2)
+    cells = np.column_stack([pd.util.hash_array(table[name].to_numpy()) * np.uint64(factor)
+                             for name, factor in zip(table, factors, strict=True)])  # fmt: skip
+    whole = cells.sum(axis=1, dtype="uint64", keepdims=True)
+    return whole, whole - cells
 
 
 def repeats(found: np.ndarray) -> np.ndarray:
@@ -149,7 +151,7 @@ def repeats(found: np.ndarray) -> np.ndarray:
 
 def lessons(past: Past, rows: pd.DataFrame, fewest_rows: int = 1) -> Lessons:
     """Return training data and collected *rows* as one table, oldest first, under one schema (see `widened`)."""
-    new = to_table([clean(features, past.schema)[0] for features in rows["features"]], past.schema)
+    new = clean_all(rows["features"], past.schema)
     for feature in past.schema.features:
         if feature.kind == "category":
             often = new[feature.name].value_counts()

@@ -13,12 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from player import evaluation, training
 from player.config import Settings
 from player.errors import StorageError
-from player.features import Schema, clean, to_table
+from player.features import Schema
 from player.model import store
 from player.reading.labels import same_label
 from player.retraining.choosing import FEWEST_TO_JUDGE, Contest, Lessons, hold, look_sizes
 from player.retraining.dataset import (
     Past,
+    clean_all,
     lessons,
     of_this_table,
     read_labelled,
@@ -175,11 +176,6 @@ def champion_is_right(champion: store.Model, rows: pd.DataFrame, newest: int) ->
     asked = rows.tail(newest)
     said = champion.pipeline.predict(clean_all(asked["features"], champion.schema))
     return np.asarray([same_label(a, b) for a, b in zip(said, asked["label"], strict=True)])
-
-
-def clean_all(features: pd.Series, schema: Schema) -> pd.DataFrame:
-    """Return features as received as the table a pipeline with *schema* takes."""
-    return to_table([clean(each, schema)[0] for each in features], schema)
 
 
 def learn(contest: Contest, known: Lessons, collected: int, fewest_rows: int = 1) -> Trained:
