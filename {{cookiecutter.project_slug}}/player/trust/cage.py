@@ -20,19 +20,10 @@ EVERYTHING = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16)
 SIGNALS_TOO = 6  # from this version of Landlock on
 NEW_USER, NEW_NETWORK, NEW_IPC, NEW_MOUNTS = 0x10000000, 0x40000000, 0x08000000, 0x00020000
 NO_NEW_PRIVILEGES, OWN_COPY, PATH_ONLY = 38, 1 << 18 | 1 << 14, 0o10000000
-PROGRAMS = (
-    "/usr/lib",
-    "/usr/lib64",
-    "/usr/local/lib",
-    "/lib",
-    "/lib64",
-    "/usr/share/zoneinfo",
-    "/etc/ld.so.cache",
-    "/etc/localtime",
-    "/dev/null",
-    "/dev/urandom",
-    "/proc/self/maps",
-)  # fmt: skip - by the last one threadpoolctl finds the libraries of this very process
+# By the last one threadpoolctl finds the libraries of this very process.
+PROGRAMS = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/usr/share/zoneinfo", "/etc/ld.so.cache",
+            "/etc/localtime", "/dev/null", "/dev/urandom",
+            "/proc/self/maps")  # fmt: skip
 SOCKETS = ("/run", "/var/run", "/var/lib")  # where servers wait for programs of this machine
 
 
