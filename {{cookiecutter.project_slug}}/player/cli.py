@@ -150,7 +150,7 @@ def train(
     from player import training
     from player.inspection import inspect
     from player.learning import fitting
-    from player.model import store
+    from player.model import saving, store
     from player.reading.files import read_own_table
     from player.storage.records import record_model
 
@@ -165,7 +165,7 @@ def train(
     with fitting.told_in_a_sentence():
         trained = training.train(table, settings)
     show(inspect(table, settings.data), sys.stderr)
-    manifest = store.save(trained, settings, note=f"player train on {data.name if data else settings.data.train}")
+    manifest = saving.save(trained, settings, note=f"player train on {data.name if data else settings.data.train}")
     record_model(manifest, settings)
     became = put_to_use(manifest, with_train(settings, data) if data else settings, person, reason)
     click.echo(f"Model {manifest.version} learned from {trained.rows:,} rows{became}")

@@ -19,7 +19,7 @@ from hypothesis import settings as hypothesis_settings
 from player.app import create_app
 from player.config import Settings, load_settings
 from player.logging_config import request_id
-from player.model import store
+from player.model import saving, store
 from player.promotion import gates
 from player.promotion.keys import FILES, make_keys
 from player.training import Trained, read_table, train
@@ -138,7 +138,7 @@ def _saved(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         clean_environment(patch, home)
         settings = load_settings("testing")
-        store.activate(store.save(trained, settings).version, settings)
+        store.activate(saving.save(trained, settings).version, settings)
     return home / "models"
 
 

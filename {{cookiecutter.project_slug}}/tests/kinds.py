@@ -40,9 +40,9 @@ from player import training
 from player.config import Settings
 from player.errors import ModelRefused
 from player.features import Schema, as_given, clean_table
-from player.model import store
+from player.model import loading, saving
 from player.model.answering import Link
-from player.trust.trial import examine
+from player.trust.examination import examine
 
 Build = Callable[[Schema], Any]
 LOGISTIC = linear_model.LogisticRegression(max_iter=500)
@@ -70,9 +70,9 @@ def trained_and_loaded(build: Build, table: pd.DataFrame, settings: Settings) ->
     """Return the pipeline that `player train` makes of *table* with *build*, and the model as it is loaded again."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "build_pipeline", build)
-        patch.setattr(store, "try_model", try_here)
+        patch.setattr(loading, "try_model", try_here)
         trained = training.train(table, settings)
-        model = store.load(store.save(trained, settings).version, settings)
+        model = loading.load(saving.save(trained, settings).version, settings)
     return trained.pipeline, Link(model, seconds=60)
 
 

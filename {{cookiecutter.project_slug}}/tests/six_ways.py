@@ -20,9 +20,9 @@ from player.config import Settings
 from player.features import Schema, clean, clean_table
 from player.model.answering import Link
 from player.model.fallback import Chain
+from player.model.loading import Model
 from player.model.manifests import Manifest
 from player.model.prior import prior_of
-from player.model.store import Model
 from player.reading.files import read_batches, read_table
 from player.storage import queries
 from player.training import Trained, as_rows

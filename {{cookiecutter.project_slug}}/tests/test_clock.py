@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from player.config import Settings
-from player.model import store
+from player.model import saving, store
 from player.storage import queries
 from player.training import Trained
 from tests.service import wait_until
@@ -56,6 +56,6 @@ def test_a_new_model_is_taken_over_whatever_the_clock_says(
 ) -> None:
     """Which model is the newest is not a matter of the clock."""
     with time_machine.travel(when):
-        new = store.save(replace(trained, rows=trained.rows + 1), model_settings).version
+        new = saving.save(replace(trained, rows=trained.rows + 1), model_settings).version
         store.activate(new, model_settings)
         wait_until(lambda: client.post("/api", json={}).json["model"] == new, what="the new model answers")  # type: ignore[index]

@@ -18,8 +18,8 @@ import pandas as pd
 from player.errors import ModelFailed
 from player.features import clean, to_table
 from player.learning.asking import ask, shown
+from player.model.loading import Model
 from player.model.scorecard import Scorecard, make_scorecard
-from player.model.store import Model
 from player.repair import Value
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from player.config import Settings
 from player.errors import ModelError, ModelMissing, ModelRefused
 from player.features import Schema
 from player.logging_config import QuietLog
-from player.model import store
+from player.model import loading, store
 from player.model.answering import Answer, Link
 from player.model.fallback import EVERY_MODEL, NO_MODEL, Chain
 from player.model.prior import find_prior, prior_of
@@ -155,7 +155,7 @@ class Predictor:
             if link.version == version:
                 return link
         try:
-            link = Link(store.load(version, self.settings), self.settings.model.time_budget_seconds)
+            link = Link(loading.load(version, self.settings), self.settings.model.time_budget_seconds)
             link.warm_up(self.settings.model.trial_seconds)
         except Exception as error:
             self.complain(error)

@@ -1,19 +1,13 @@
-"""The models of an environment: saved as a new version, made current, loaded after every check, taken back."""
+"""The models of an environment as signed files: which version is current, how that changes, and what is taken back."""
 
 import contextlib
-import hashlib
-import json
 import logging
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from player.config import Settings
 from player.errors import ModelError, ModelMissing, ModelRefused
-from player.features import Schema
-from player.model import kept_rows, records
-from player.model.files import read_once, write_whole
-from player.model.manifests import MEND, Manifest, fingerprint, folder, put, read_manifest, read_part, read_signed
+from player.model import records
+from player.model.manifests import Manifest, fingerprint, folder, put, read_manifest, read_part, read_signed
 from player.model.pointers import (
     POINTER,
     Pointer,
@@ -24,133 +18,29 @@ from player.model.pointers import (
     readable_pointer,
     revoked,
 )
-from player.training import Trained
-from player.trust import provenance, signatures
-from player.trust.libraries import packages
-from player.trust.pickler import dumps
-from player.trust.trial import try_model
-from player.trust.unpickler import loads, names_used
+from player.trust import provenance
 
 __all__ = [
     "POINTER",
     "Manifest",
-    "Model",
     "Pointer",
     "activate",
     "check_current",
     "current_manifest",
     "fingerprint",
     "folder",
-    "load",
-    "open_model",
     "point_to",
     "pointer",
     "put",
     "read_manifest",
     "revoke",
     "rollback",
-    "save",
     "take_over",
-    "try_once",
     "verify",
     "versions",
 ]
 
 log = logging.getLogger(__name__)
-
-RECEIPT = "receipt"
-
-
-@dataclass(frozen=True)
-class Model:
-    """A loaded model: the pipeline, what is known about it, and what it takes."""
-
-    pipeline: Any
-    manifest: Manifest
-    schema: Schema
-
-
-def save(trained: Trained, settings: Settings, note: str = "") -> Manifest:
-    """Write *trained* as a new version, signed when there is a key, and return its manifest; it is not current yet.
-
-    Raises ModelRefused, and writes nothing, when the model could not be loaded again or does not answer its own
-    examples.
-    """
-    data = dumps(trained.pipeline)
-    names = names_used(data, settings.model.libraries)
-    now, sha256 = datetime.now(UTC), hashlib.sha256(data).hexdigest()
-    active = readable_pointer(settings)
-    manifest = Manifest(
-        version=f"{now:%Y%m%d-%H%M%S}-{sha256[:8]}",
-        created_at=now.isoformat(timespec="seconds"),
-        sha256=sha256,
-        size=len(data),
-        libraries=provenance.versions(packages(names)),
-        globals=names,
-        schema=trained.schema.to_dict(),
-        classes=trained.classes,
-        prior=trained.prior,
-        profile=trained.profile,
-        metrics=trained.metrics,
-        rows=trained.rows,
-        examples=trained.examples,
-        parent=active.current if active else None,
-        note=note,
-    )
-    try_once(manifest, data, settings)
-    put(manifest, data, settings)
-    if said := kept_rows.warning(names, settings):
-        log.warning("%s", said)
-    return manifest
-
-
-def try_once(manifest: Manifest, data: bytes, settings: Settings) -> None:
-    """Try the model in a process of its own, unless just this one passed here before; raises ModelRefused.
-
-    A receipt, signed like a model by whoever saves it, saves every worker and every restart the seconds of a trial.
-    """
-    path = folder(settings) / f"{manifest.version}.tried"
-    described = json.dumps(
-        [asdict(manifest), provenance.versions(provenance.further_in(manifest.libraries))], sort_keys=True
-    ).encode()
-    passed = hashlib.sha256(described).hexdigest().encode()
-    with contextlib.suppress(ModelError):
-        tried, _, signature = read_once(path, 10_000).partition(b"\n")
-        name = f"The receipt {path.name}"
-        signatures.check_signature(passed, RECEIPT, signature.decode("ascii", "replace"), settings, name)
-        if tried == passed:
-            return
-    try_model(data, asdict(manifest), settings.model)
-    with contextlib.suppress(OSError):  # a service may not write to its models: then each start tries again
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, passed + b"\n" + signatures.sign(passed, RECEIPT, settings).encode())
-
-
-def load(version: str, settings: Settings) -> Model:
-    """Return the model *version*, after every check; raises ModelMissing or ModelRefused with the reason.
-
-    Signature, hash and versions are checked before a byte is unpickled, and the model answers its examples in a
-    process of its own before it is unpickled here.
-    """
-    return open_model(*verify(version, settings), settings)
-
-
-def open_model(manifest: Manifest, data: bytes, settings: Settings) -> Model:
-    """Return the model in the pickle *data*, tried and unpickled under the rules of this environment.
-
-    Whether it may be trusted was asked before (`verify`). Raises ModelRefused.
-    """
-    provenance.check_hash(data, manifest.sha256, f"Model {manifest.version}")
-    provenance.check_versions(manifest.libraries, settings, f"Model {manifest.version}")
-    try:
-        schema = Schema.from_dict(manifest.schema)
-    except (KeyError, TypeError, ValueError):
-        raise ModelRefused(f"The manifest of model {manifest.version} is broken: {MEND}.") from None
-    try:
-        try_once(manifest, data, settings)
-        return Model(loads(data, manifest.globals, settings.model.libraries), manifest, schema)
-    except ModelRefused as refusal:
-        raise ModelRefused(f"Model {manifest.version} is refused: {refusal}") from None
 
 
 def verify(version: str, settings: Settings) -> tuple[Manifest, bytes]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from player.config import ENVIRONMENTS, Settings, load_settings
 from player.errors import DataError, ModelRefused, PlayerError, PromotionRefused
-from player.model import store
+from player.model import saving, store
 from player.promotion.keys import make_keys, use_approver, use_keys
 from player.promotion.promote import make_current, promote
 from player.promotion.stage_data import fill
@@ -64,7 +64,7 @@ def first_model(settings: Settings) -> str:
     """Give an environment its first model: trained in development, promoted everywhere else; return what was done."""
     if settings.environment == "development":
         trained = train(read_own_table(settings), settings)
-        manifest = store.save(trained, settings, note=REASON)
+        manifest = saving.save(trained, settings, note=REASON)
         record_model(manifest, settings)
         make_current(manifest, settings, getpass.getuser(), REASON)
         return f"trained {manifest.version} in development"

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from player.config import Settings
 from player.errors import PlayerError
 from player.features import Schema
-from player.model import store
+from player.model import loading
 from player.model.answering import Link
 from player.model.champion_challenger import compare
 from player.model.records import passed
@@ -104,7 +104,7 @@ def metrics(move: Move) -> Verdict:
     """
     labelled = newest_labelled(move.target, (move.incumbent or move.manifest).classes)
     if move.incumbent and len(labelled) >= ENOUGH_LABELS:
-        old = right_answers(store.load(move.incumbent.version, move.target), labelled)
+        old = right_answers(loading.load(move.incumbent.version, move.target), labelled)
         found = compare(old, right_answers(open_in(move.target, move), labelled))
         return Verdict("metrics", found.high >= 0, found.sentence)
     labelled = labelled if len(labelled) >= ENOUGH_LABELS else newest_of_table(move)
@@ -121,9 +121,9 @@ def metrics(move: Move) -> Verdict:
     )
 
 
-def open_in(settings: Settings, move: Move) -> store.Model:
+def open_in(settings: Settings, move: Move) -> loading.Model:
     """Return the model that moves as it would run in that environment, before anything there is signed."""
-    return store.open_model(move.manifest, move.data, settings)
+    return loading.open_model(move.manifest, move.data, settings)
 
 
 def newest_of_table(move: Move) -> list[dict[Any, Any]]:
@@ -153,7 +153,7 @@ def newest_labelled(settings: Settings, classes: Sequence[Any]) -> list[dict[Any
     return rows[rows["label"].notna()].tail(NEWEST_LABELS).to_dict("records")
 
 
-def right_answers(model: store.Model, labelled: Sequence[Mapping[str, Any]]) -> np.ndarray:
+def right_answers(model: loading.Model, labelled: Sequence[Mapping[str, Any]]) -> np.ndarray:
     """Return for each labelled request whether the model answers it rightly: bool of shape (rows,)."""
     answers = Link(model, TEST_SECONDS).answer([row["features"] for row in labelled])
     return np.array([same_label(answer.pred, row["label"]) for answer, row in zip(answers, labelled, strict=True)])
@@ -163,7 +163,7 @@ def smoke(move: Move) -> Verdict:
     """In the target the model answers recorded requests exactly as it did where it comes from."""
     recorded = newest_labelled(move.source, move.manifest.classes)[-SMOKE_REQUESTS:]
     requests = [row["features"] for row in recorded] or move.manifest.examples
-    models = store.load(move.manifest.version, move.source), open_in(move.target, move)
+    models = loading.load(move.manifest.version, move.source), open_in(move.target, move)
     here, there = (Link(model, TEST_SECONDS).answer(requests) for model in models)
     differ = sum(a != b for a, b in zip(here, there, strict=True))
     return Verdict("smoke test", differ == 0, f"{differ} of {len(requests)} recorded requests are answered differently")

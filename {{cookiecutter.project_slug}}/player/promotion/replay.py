@@ -10,7 +10,7 @@ import pandas as pd
 
 from player.config import ENVIRONMENTS, Settings, load_settings
 from player.errors import DataError
-from player.model import store
+from player.model import loading, store
 from player.model.answering import Answer, Link
 from player.model.champion_challenger import compare
 from player.reading.labels import known_labels, same_label
@@ -61,7 +61,7 @@ def replay(against: str, settings: Settings, limit: int) -> Replay:
     The answers stored at the time are the side before. Raises DataError when no request is stored.
     """
     version, there = choose_model(against, settings)
-    link = Link(store.load(version, there), settings.model.time_budget_seconds)
+    link = Link(loading.load(version, there), settings.model.time_budget_seconds)
     rows = queries.read_recent(settings, limit)
     rows = rows[rows["features"].map(lambda raw: isinstance(raw, dict) and link.model.schema.fits(raw)).astype(bool)]
     if rows.empty:

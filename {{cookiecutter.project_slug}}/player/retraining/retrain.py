@@ -14,7 +14,7 @@ from player import evaluation, training
 from player.config import Settings
 from player.errors import StorageError
 from player.features import Schema
-from player.model import store
+from player.model import loading, saving, store
 from player.reading.labels import same_label
 from player.retraining.choosing import FEWEST_TO_JUDGE, Contest, Lessons, hold, look_sizes
 from player.retraining.dataset import (
@@ -90,7 +90,7 @@ def decide(
 ) -> Outcome:
     """Let challengers and champion compete, then save and activate a winner; return the completed outcome."""
     learnable = lessons(past, rows, settings.data.fewest_rows)
-    right = champion_is_right(store.load(found.champion, settings), rows, look_sizes(found.fresh)[-1])
+    right = champion_is_right(loading.load(found.champion, settings), rows, look_sizes(found.fresh)[-1])
     candidates = recipes(learnable.schema, len(rows), selective)
     contests = compete(learnable, right, candidates, found.fresh)
     best = contests[-1]
@@ -99,7 +99,7 @@ def decide(
         sentence = f"Kept {found.champion}: {best.comparison.sentence}{only}."
         return write_page(replace(found, decision=KEPT, sentence=sentence, contests=contests), settings)
     trained = learn(best, learnable, len(rows), settings.data.fewest_rows)
-    manifest = store.save(trained, settings, note=f"player retrain: {best.recipe.name}")
+    manifest = saving.save(trained, settings, note=f"player retrain: {best.recipe.name}")
     record_model(manifest, settings)
     if activate and not settings.two_people:
         gate = {"gate": "champion and challenger", "passed": True, "reason": best.comparison.sentence}
@@ -171,7 +171,7 @@ def describe_doubts(past: Past, silent: list[str]) -> list[str]:
     return warnings
 
 
-def champion_is_right(champion: store.Model, rows: pd.DataFrame, newest: int) -> np.ndarray:
+def champion_is_right(champion: loading.Model, rows: pd.DataFrame, newest: int) -> np.ndarray:
     """Return where *champion* answers the newest rows correctly: bool (newest,)."""
     asked = rows.tail(newest)
     said = champion.pipeline.predict(clean_all(asked["features"], champion.schema))

@@ -147,9 +147,9 @@ def main() -> int:
     """Read the limits from the first argument, enter the cage, and try the model that comes on standard input."""
     megabytes, seconds = map(int, sys.argv[1:3])
     enter(megabytes, seconds)
-    from player.trust.trial import main as try_model  # only now: every library is loaded inside
+    from player.trust.examination import main as examine  # only now: every library is loaded inside
 
-    return try_model()
+    return examine()
 
 
 if __name__ == "__main__":

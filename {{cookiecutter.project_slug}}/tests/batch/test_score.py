@@ -18,7 +18,7 @@ from player.cli import main
 from player.config import Settings
 from player.errors import DataError
 from player.features import clean, to_table
-from player.model import store
+from player.model import saving, store
 from player.model.predictor import Predictor
 from player.reading import files
 from player.training import train
@@ -198,7 +198,7 @@ def test_a_model_that_cannot_take_a_table_is_asked_row_by_row(
 def test_classes_may_be_text(settings: Settings, table: pd.DataFrame, tmp_path: Path) -> None:
     """What the model calls its classes stands in the file, and the API says the same."""
     words = table.head(400).assign(repaid=table["repaid"].map({0: "no", 1: "yes"}))
-    store.activate(store.save(train(words, settings), settings).version, settings)
+    store.activate(saving.save(train(words, settings), settings).version, settings)
     predictor = Predictor(settings)
     predictor.reload()
     words.to_parquet(tmp_path / "in.parquet")

@@ -5,7 +5,7 @@ import pytest
 from player.batch.spark_worker import Wanted, loaded
 from player.config import Settings
 from player.errors import ModelRefused
-from player.model import store
+from player.model import saving, store
 from player.model.predictor import Predictor
 from player.training import Trained
 
@@ -21,7 +21,7 @@ def _predictor(model_settings: Settings) -> Predictor:
 def test_a_model_that_is_promoted_meanwhile_changes_nothing(predictor: Predictor, trained: Trained) -> None:
     """A worker that starts late has the model the run began with."""
     wanted = Wanted.like(predictor)
-    store.activate(store.save(trained, predictor.settings, note="newer").version, predictor.settings)
+    store.activate(saving.save(trained, predictor.settings, note="newer").version, predictor.settings)
 
     assert predictor.version == loaded(wanted).version
 

@@ -13,7 +13,7 @@ import pytest
 
 from player.config import Settings, load_settings
 from player.features import clean, to_table
-from player.model import store
+from player.model import loading, saving, store
 from player.training import Trained, train
 from tests.chaos.load import Load, settle
 from tests.pickles import attacks, broken
@@ -29,8 +29,8 @@ def test_models_are_reloaded(
 ) -> None:  # fmt: skip
     """Another model every second: no request fails, and each answer is the one of the single model that it names."""
     first = store.current_manifest(model_settings).version
-    second = store.save(train(table.head(900), model_settings), model_settings).version
-    models = {version: store.load(version, model_settings) for version in (first, second)}
+    second = saving.save(train(table.head(900), model_settings), model_settings).version
+    models = {version: loading.load(version, model_settings) for version in (first, second)}
     service = start(model_settings, PLAYER_MODEL__RELOAD_SECONDS="0.2")
     service.wait_for_all()
     with Load(service, 100) as load:
@@ -56,7 +56,7 @@ def was_loaded(service: Service, version: str, times: int) -> bool:
     return service.log_text().count(f"loaded model {version}") >= times
 
 
-def expected(load: Load, model: store.Model) -> list[float]:
+def expected(load: Load, model: loading.Model) -> list[float]:
     """Return what *model* says of each applicant."""
     rows = [clean(applicant, model.schema)[0] for applicant in load.applicants]
     return [float(proba) for _, proba in model.pipeline.predict_proba(to_table(rows, model.schema))]
@@ -92,7 +92,7 @@ def test_bad_models_are_offered(
     bad = dict(list(bad.items())[: amount("OFFERS") or None])
     monkeypatch.setenv("PLAYER_SIGNING_KEY", KEY)
     settings = load_settings("testing")
-    good = store.save(trained, settings)
+    good = saving.save(trained, settings)
     store.activate(good.version, settings)
     service = start(settings, PLAYER_MODEL__RELOAD_SECONDS="0.1")
     service.wait_for_all()

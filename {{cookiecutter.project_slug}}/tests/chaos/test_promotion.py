@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from player.config import Settings, load_settings
-from player.model import store
+from player.model import loading, saving, store
 from player.model.records import APPROVED, read
 from player.promotion import gates
 from player.promotion.promote import promote as promote_here
@@ -37,7 +37,7 @@ def _project(home: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained) -> l
     versions = []
     for accuracy in (0.8, 0.801):
         changed = replace(trained, metrics={**trained.metrics, "accuracy": accuracy})
-        versions.append(store.save(changed, development).version)
+        versions.append(saving.save(changed, development).version)
         time.sleep(1.1)  # a version is named after its second
     store.activate(versions[0], development)
     promote_here(load_settings("testing"), "ann", "first")
@@ -79,7 +79,7 @@ def test_a_killed_promotion_leaves_a_whole_approved_model(
         after = store.current_manifest(testing).version
         moved += after != before
 
-        assert store.load(after, testing).manifest.version == after
+        assert loading.load(after, testing).manifest.version == after
         assert after in {before, store.current_manifest(development).version} & approved(testing)
     store.activate(project[project[0] == store.current_manifest(testing).version], development)
     assert promote()

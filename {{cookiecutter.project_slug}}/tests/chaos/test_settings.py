@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from player.model import store
+from player.model import saving, store
 from player.training import Trained
 from tests.postgres import free_port
 
@@ -68,7 +68,7 @@ def test_production_starts_when_it_is_safe(
     for name, value in SAFE.items():
         monkeypatch.setenv(name, value)
     settings = load_settings("production")
-    store.activate(store.save(trained, settings).version, settings)
+    store.activate(saving.save(trained, settings).version, settings)
     migrations.upgrade(settings)
 
     start(settings)

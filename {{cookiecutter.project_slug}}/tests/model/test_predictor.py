@@ -20,12 +20,13 @@ from sklearn.dummy import DummyClassifier
 
 from player.config import Settings, load_settings
 from player.features import Schema
-from player.model import answering, store
+from player.model import answering, loading, saving, store
 from player.model.answering import Link
 from player.model.fallback import NO_MODEL, Chain
+from player.model.loading import Model
 from player.model.predictor import Predictor
 from player.model.prior import Prior
-from player.model.store import Manifest, Model
+from player.model.store import Manifest
 from player.training import Trained
 
 RAW = {"age": 42, "income": 31_000}
@@ -277,7 +278,7 @@ def _new(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> tuple[Pa
     with pytest.MonkeyPatch.context() as patch:
         clean_environment(patch, home)
         settings = load_settings("testing")
-        return store.folder(settings), store.save(other, settings).version
+        return store.folder(settings), saving.save(other, settings).version
 
 
 @pytest.fixture(name="offered")
@@ -368,7 +369,7 @@ def test_whatever_loading_does_the_service_starts(
     )
     outcomes = [lambda *_: hanging, lambda *_: 1 / 0]
     for outcome in outcomes:
-        monkeypatch.setattr(store, "load", outcome)
+        monkeypatch.setattr(loading, "load", outcome)
         predictor = Predictor(impatient)
         predictor.start()
         predictor.stop()

@@ -16,7 +16,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTran
 
 from player.config import Settings
 from player.features import Schema, as_given, clean_table, to_table
-from player.model import store
+from player.model import loading, saving, store
 from player.model.answering import Link
 from player.model.scorecard import Scorecard, make_scorecard, odd_rows
 from player.training import Trained, build_pipeline
@@ -103,7 +103,7 @@ def test_three_classes_have_none(trained: Trained, features: pd.DataFrame) -> No
 
 def test_a_link_uses_it_for_one_row_only(model_settings: Settings) -> None:
     """One row and many give the same answers, from the scorecard and from the pipeline."""
-    link = Link(store.load(store.current_manifest(model_settings).version, model_settings), 5.0)
+    link = Link(loading.load(store.current_manifest(model_settings).version, model_settings), 5.0)
     link.warm_up()
     examples = link.model.manifest.examples
 
@@ -113,7 +113,7 @@ def test_a_link_uses_it_for_one_row_only(model_settings: Settings) -> None:
 
 def test_a_scorecard_that_fails_leaves_the_answer_to_the_pipeline(model_settings: Settings) -> None:
     """Nothing that is only meant to be fast may cost an answer."""
-    link = Link(store.load(store.current_manifest(model_settings).version, model_settings), 5.0)
+    link = Link(loading.load(store.current_manifest(model_settings).version, model_settings), 5.0)
     example = link.model.manifest.examples[0]
     expected = link.answer([example])
     link.scorecard = Scorecard(float("nan"), ())
@@ -125,7 +125,7 @@ def test_a_link_without_one_answers_from_the_pipeline(trained: Trained, model_se
     """Most models have none."""
     rows = pd.DataFrame(0, index=range(4), columns=trained.schema.names)
     other = Trained(**{**vars(trained), "pipeline": DummyClassifier(strategy="prior").fit(rows, [0, 1, 1, 1])})
-    link = Link(store.load(store.save(other, model_settings).version, model_settings), 5.0)
+    link = Link(loading.load(saving.save(other, model_settings).version, model_settings), 5.0)
     link.warm_up()
 
     assert link.scorecard is None

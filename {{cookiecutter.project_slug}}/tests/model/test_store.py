@@ -20,9 +20,10 @@ from sklearn.dummy import DummyClassifier
 from player.config import Settings, load_settings
 from player.errors import ModelError, ModelMissing, ModelRefused
 from player.features import clean_table
-from player.model import store
+from player.model import loading, saving, store
 from player.training import Trained
-from player.trust.trial import examine, try_model
+from player.trust.examination import examine
+from player.trust.trial import try_model
 from player.trust.unpickler import names_used
 
 KEY = SecretStr("the-first-key-0123456789abcdefghij")
@@ -47,9 +48,9 @@ def _two_models(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> t
     with pytest.MonkeyPatch.context() as patch:
         clean_environment(patch, home)
         settings = signed(load_settings("testing"))
-        first = store.save(trained, settings).version
+        first = saving.save(trained, settings).version
         rows = pd.DataFrame(0, index=range(3), columns=trained.schema.names)
-        second = store.save(with_pipeline(trained, DummyClassifier().fit(rows, [0, 1, 1])), settings).version
+        second = saving.save(with_pipeline(trained, DummyClassifier().fit(rows, [0, 1, 1])), settings).version
         store.activate(first, settings)
     return home / "models", first, second
 
@@ -81,7 +82,7 @@ def files(settings: Settings, ending: str) -> Path:
 
 def test_a_saved_model_answers_as_before(strict: Settings, trained: Trained, table: object) -> None:
     """Saving and loading changes no probability."""
-    model = store.load(current(strict), strict)
+    model = loading.load(current(strict), strict)
     rows = clean_table(table, model.schema).head(50)  # type: ignore[arg-type]
 
     assert (model.pipeline.predict_proba(rows) == trained.pipeline.predict_proba(rows)).all()
@@ -145,7 +146,7 @@ def test_a_changed_file_is_refused(strict: Settings, ending: str, change: object
     path.write_bytes(change(path.read_bytes()))  # type: ignore[operator]
 
     with pytest.raises(ModelRefused, match=said):
-        store.load(current(strict), strict)
+        loading.load(current(strict), strict)
     with pytest.raises(ModelRefused, match=said):
         store.activate(current(strict), strict)
 
@@ -157,7 +158,7 @@ def test_a_model_signed_with_another_key_is_refused(strict: Settings) -> None:
     with pytest.raises(ModelRefused, match="not ours"):
         store.pointer(other)
     with pytest.raises(ModelRefused, match="not ours"):
-        store.load(current(strict), other)
+        loading.load(current(strict), other)
 
 
 def test_a_model_of_another_environment_is_refused(strict: Settings) -> None:
@@ -167,7 +168,7 @@ def test_a_model_of_another_environment_is_refused(strict: Settings) -> None:
     store.folder(strict).rename(store.folder(there))
 
     with pytest.raises(ModelRefused, match="signature that is not ours for this environment"):
-        store.load(version, there)
+        loading.load(version, there)
 
 
 def test_a_model_under_another_name_is_refused(strict: Settings) -> None:
@@ -177,14 +178,14 @@ def test_a_model_under_another_name_is_refused(strict: Settings) -> None:
         files(strict, ending).rename(store.folder(strict) / f"20990101-000000-00000000{ending}")
 
     with pytest.raises(ModelRefused, match=f"describes '{version}'"):
-        store.load("20990101-000000-00000000", strict)
+        loading.load("20990101-000000-00000000", strict)
 
 
 @pytest.mark.parametrize("name", ["../../secret", "a/b", "", "A", "x\n"])
 def test_a_version_is_a_name_and_not_a_path(strict: Settings, name: str) -> None:
     """A version that is a path is refused before any file is touched."""
     with pytest.raises(ModelRefused, match="not the name of a model version"):
-        store.load(name, strict)
+        loading.load(name, strict)
 
 
 def test_a_pointer_that_was_changed_is_refused(strict: Settings) -> None:
@@ -238,7 +239,7 @@ def test_an_unsigned_manifest_is_checked_before_it_is_used(model_settings: Setti
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **change}), encoding="utf-8")
 
     with pytest.raises(ModelRefused, match="is broken"):
-        store.load(current(model_settings), model_settings)
+        loading.load(current(model_settings), model_settings)
 
 
 def test_an_unsigned_model_loads_with_a_warning_in_development_alone(
@@ -255,7 +256,7 @@ def test_an_unsigned_model_loads_with_a_warning_in_development_alone(
     production = load_settings("production")
     store.folder(model_settings).rename(store.folder(production))
     with pytest.raises(ModelRefused, match=r"is not signed; .* Production runs approved models only"):
-        store.load(version, production)
+        loading.load(version, production)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -285,9 +286,9 @@ def test_a_model_that_crashes_hangs_or_eats_memory_does_so_alone(settings: Setti
     with ThreadPoolExecutor() as pool:
         trials: dict[str, Future[Any]] = {
             "crashed|broke": pool.submit(
-                store.save, with_pipeline(trained, hostile_tree(numbers, 2**40)), settings),
+                saving.save, with_pipeline(trained, hostile_tree(numbers, 2**40)), settings),
             "did not answer|crashed": pool.submit(
-                store.save, with_pipeline(trained, hostile_tree(numbers, 0)), impatient),
+                saving.save, with_pipeline(trained, hostile_tree(numbers, 0)), impatient),
             "broken": pool.submit(try_model, greedy, asked, settings.model),
         }  # fmt: skip
         for said, trial in trials.items():
@@ -301,13 +302,13 @@ def test_a_model_that_crashes_hangs_or_eats_memory_does_so_alone(settings: Setti
 def test_a_model_is_tried_once(model_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """What passed its trial when it was saved is not tried again; what differs in anything is."""
     tried: list[Any] = []
-    monkeypatch.setattr(store, "try_model", lambda *question: tried.append(question))
+    monkeypatch.setattr(loading, "try_model", lambda *question: tried.append(question))
     version = current(model_settings)
-    store.load(version, model_settings)
+    loading.load(version, model_settings)
     assert not tried
 
     manifest, data = store.verify(version, model_settings)
-    store.try_once(dataclasses.replace(manifest, classes=[1, 0]), data, model_settings)
+    loading.try_once(dataclasses.replace(manifest, classes=[1, 0]), data, model_settings)
     assert len(tried) == 1
 
 
@@ -319,11 +320,11 @@ def test_a_service_that_may_not_write_to_its_models_still_loads_them(
     def refuse(path: Path, content: bytes) -> None:
         raise PermissionError(13, "read-only")
 
-    monkeypatch.setattr(store, "write_whole", refuse)
-    monkeypatch.setattr(store, "try_model", lambda *question: None)
+    monkeypatch.setattr(loading, "write_whole", refuse)
+    monkeypatch.setattr(loading, "try_model", lambda *question: None)
     files(model_settings, ".tried").unlink()
 
-    assert store.load(current(model_settings), model_settings).manifest.rows > 0
+    assert loading.load(current(model_settings), model_settings).manifest.rows > 0
 
 
 def test_the_same_artefact_moves_to_the_next_environment(strict: Settings) -> None:

@@ -9,8 +9,8 @@ from player.errors import DataError
 from player.features import Schema
 from player.model.answering import Link
 from player.model.fallback import Chain
+from player.model.loading import Model
 from player.model.predictor import Predictor
-from player.model.store import Model
 from player.monitoring.skew import find_skew
 from player.training import Trained
 

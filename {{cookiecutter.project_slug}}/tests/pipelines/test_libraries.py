@@ -23,7 +23,7 @@ from xgboost import XGBClassifier, XGBRFClassifier
 from player.config import load_settings
 from player.errors import ModelRefused
 from player.features import Schema
-from player.model import store
+from player.model import loading, store
 from player.retraining.recipes import takes_weights
 from player.trust import libraries, provenance
 from player.trust.unpickler import loads
@@ -102,7 +102,7 @@ def test_the_setting_of_the_environment_decides(monkeypatch: pytest.MonkeyPatch)
     without = settings.model_copy(update={"model": settings.model.model_copy(update={"libraries": ()})})
 
     with pytest.raises(ModelRefused, match="To allow it"):
-        store.load(link.version, without)
+        loading.load(link.version, without)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -113,7 +113,7 @@ def test_a_trial_in_its_own_process_knows_the_libraries(monkeypatch: pytest.Monk
     for name in ("XGBoost", "LightGBM", "CatBoost", "SMOTE", "target encoder"):
         _, link = trained_and_loaded(KINDS[name][1], a_table(), settings)
         (store.folder(settings) / f"{link.version}.tried").unlink()
-        store.load(link.version, settings)
+        loading.load(link.version, settings)
 
 
 def test_another_version_of_a_library_is_refused_where_users_are() -> None:

@@ -18,7 +18,7 @@ from player.cli import main
 from player.config import load_settings
 from player.errors import ModelMissing, PromotionRefused
 from player.features import Schema
-from player.model import records, store
+from player.model import loading, records, saving, store
 from player.model.store import Manifest
 from player.promotion import gates, promote
 from player.promotion.keys import make_approver
@@ -39,7 +39,7 @@ def _project(keys: Path, small_gate: Path, trained: Trained) -> Path:
 def learn(trained: Trained, **changes: Any) -> Manifest:
     """Save *trained* in development and make it current, as `player train` does."""
     development = load_settings("development")
-    manifest = store.save(replace(trained, **changes), development)
+    manifest = saving.save(replace(trained, **changes), development)
     promote.make_current(manifest, development, "ann", "")
     return manifest
 
@@ -75,7 +75,7 @@ def test_the_same_bytes_walk_from_development_to_production(project: Path) -> No
     version = current("production").version
     assert len({(folder / f"{version}.pkl").read_bytes() for folder in folders}) == 1
     assert len({(folder / f"{version}.sig").read_text(encoding="utf-8") for folder in folders}) == 4
-    assert store.load(version, load_settings("production")).manifest.version == version
+    assert loading.load(version, load_settings("production")).manifest.version == version
 
 
 def test_the_record_says_who_when_what_and_why(project: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_model_that_learned_further_up_passes_the_unit_tests_there(project: Pa
     """Only bytes that a stage let in passed its tests; what retraining made there has not, so the tests are run."""
     move("testing")
     testing = load_settings("testing")
-    saved = store.save(replace(trained, pipeline=another_pipeline(trained.schema)), testing)
+    saved = saving.save(replace(trained, pipeline=another_pipeline(trained.schema)), testing)
     promote.make_current(saved, testing, "ann", "")
     (project / "test_small.py").write_text("def test_it():\n    assert False\n", encoding="utf-8")
 
@@ -265,8 +265,8 @@ def test_a_model_that_was_saved_by_retraining_goes_through_the_gates(project: Pa
     move("testing")
     first, testing = current("testing").version, load_settings("testing")
     changes = {"metrics": {**trained.metrics, "accuracy": 0.99}}
-    saved = store.save(replace(trained, **changes), testing)
-    worse = store.save(replace(trained, metrics={**trained.metrics, "accuracy": 0.5}), testing)
+    saved = saving.save(replace(trained, **changes), testing)
+    worse = saving.save(replace(trained, metrics={**trained.metrics, "accuracy": 0.5}), testing)
     assert current("testing").version == first
 
     result = run("promote", "testing", "--version", saved.version)
@@ -314,7 +314,7 @@ def test_a_crash_leaves_a_whole_approved_model(
         patch.setattr(store, step, crash)
         move("testing")
 
-    assert store.load(before, load_settings("testing")).manifest.version == current("testing").version
+    assert loading.load(before, load_settings("testing")).manifest.version == current("testing").version
     assert move("testing")["replaces"] == before
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from player.cli import main
 from player.config import Settings, load_settings
 from player.errors import DataError, PromotionRefused
-from player.model import store
+from player.model import saving, store
 from player.promotion import dtap
 from player.promotion.stage_data import SAMPLE_ROWS, TEST_ROWS, fill
 from player.settings.controls import key_files_private, strong
@@ -31,7 +31,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 @pytest.fixture(name="staged")
 def _staged(keys: Path, trained: Trained) -> Path:
     """A project with keys and tables in all four environments, and the same model in each."""
-    manifest = store.save(trained, load_settings("development"))
+    manifest = saving.save(trained, load_settings("development"))
     _, data = store.verify(manifest.version, load_settings("development"))
     for environment in ("development", "testing", "acceptance", "production"):
         settings = load_settings(environment)

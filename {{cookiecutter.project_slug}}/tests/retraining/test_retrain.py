@@ -17,7 +17,7 @@ from player.cli import main
 from player.config import Settings
 from player.errors import ConfigError, ModelMissing
 from player.features import clean_table
-from player.model import store
+from player.model import loading, saving, store
 from player.model.champion_challenger import compare
 from player.retraining import report, retrain, schedule
 from player.retraining.dataset import Past, find_leaks, of_this_table, unseen, usable
@@ -254,9 +254,9 @@ def test_older_rows_weigh_a_tenth_together() -> None:
 def test_boosted_trees_may_be_loaded(model_settings: Settings, trained: Trained, table: pd.DataFrame) -> None:
     """What a recipe makes passes the checks of the model store."""
     pipeline = boosted_trees(trained.schema).fit(clean_table(table, trained.schema), table["repaid"])
-    version = store.save(Trained(**{**vars(trained), "pipeline": pipeline}), model_settings).version
+    version = saving.save(Trained(**{**vars(trained), "pipeline": pipeline}), model_settings).version
 
-    assert version == store.load(version, model_settings).manifest.version
+    assert version == loading.load(version, model_settings).manifest.version
 
 
 def test_a_window_needs_rows_to_fill_it(trained: Trained) -> None:

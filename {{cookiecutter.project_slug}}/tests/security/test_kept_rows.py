@@ -21,7 +21,7 @@ from sklearn.utils import all_estimators
 from player.cli import main
 from player.config import Settings, load_settings
 from player.features import to_table
-from player.model import store
+from player.model import saving, store
 from player.model.kept_rows import KINDS, kept_by
 from player.retraining.dataset import widened
 from player.training import Trained, train
@@ -86,7 +86,7 @@ def test_training_and_doctor_warn_where_confidentiality_is_high(
     schema = replace(trained.schema, features=tuple(f for f in trained.schema.features if f.kind == "number"))
     examples = json.loads(rows.fillna(0.0).to_json(orient="records"))
     known = replace(trained, pipeline=pipeline, schema=schema, examples=examples, classes=[0, 1])
-    store.activate(store.save(known, settings).version, settings)
+    store.activate(saving.save(known, settings).version, settings)
     found = json.loads(CliRunner().invoke(main, ["-e", "testing", "doctor", "--json"]).stdout)
 
     said = next(row for row in found if row["control"] == "no rows in the model")

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from player.cli import main
 from player.config import Settings, load_settings
-from player.model import records, store
+from player.model import records, saving, store
 from player.training import Trained
 from player.trust.unpickler import names_used
 
@@ -23,7 +23,7 @@ STAGES = ("development", "testing", "acceptance", "production")
 def _project(keys: Path, small_gate: Path, trained: Trained) -> Path:
     """A project with keys in all environments and a good model that went from development to testing."""
     development = load_settings("development")
-    store.activate(store.save(trained, development).version, development)
+    store.activate(saving.save(trained, development).version, development)
     assert promote("testing").exit_code == 0
     return keys
 
@@ -89,7 +89,7 @@ def test_a_gate_measures_the_model_and_leaves_it_unsigned_when_it_is_bad(project
     boasting = dataclasses.replace(
         trained, pipeline=negated(trained), metrics={**trained.metrics, "accuracy": 0.99, "baseline_accuracy": 0.5}
     )
-    bad = store.save(boasting, development).version
+    bad = saving.save(boasting, development).version
     store.activate(bad, development)
     before = store.pointer(testing)
 
@@ -103,7 +103,7 @@ def test_a_gate_measures_the_model_and_leaves_it_unsigned_when_it_is_bad(project
 def test_the_first_model_of_a_stage_is_measured_too(project: Path, trained: Trained) -> None:
     """There is no model to compare it with, but there are rows."""
     development, testing = load_settings("development"), load_settings("testing")
-    bad = store.save(dataclasses.replace(trained, pipeline=negated(trained)), development).version
+    bad = saving.save(dataclasses.replace(trained, pipeline=negated(trained)), development).version
     store.activate(bad, development)
     (store.folder(testing) / store.POINTER).unlink()
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from player.cli import main
 from player.config import Settings, load_settings
 from player.errors import ModelRefused, PromotionRefused
-from player.model import pointers, records, store
+from player.model import loading, pointers, records, saving, store
 from player.promotion import approvals
 from player.promotion.approvals import Asked
 from player.promotion.keys import APPROVERS, make_approver
@@ -123,7 +123,7 @@ def test_a_serial_that_is_no_number_is_said_and_nothing_runs(keyed: Settings) ->
 def test_a_revoked_model_never_runs_again(keyed: Settings, trained: Trained) -> None:
     """It stands in the signed pointer, so that nobody takes it off the list by deleting a file."""
     bad = current(keyed)
-    good = store.save(trained, keyed).version
+    good = saving.save(trained, keyed).version
     store.activate(good, keyed)
     store.activate(bad, keyed)
 
@@ -131,7 +131,7 @@ def test_a_revoked_model_never_runs_again(keyed: Settings, trained: Trained) -> 
 
     assert result.exit_code == 0, result.output
     assert (good, None) == (current(keyed), store.pointer(keyed).previous)  # type: ignore[union-attr]
-    for attempt in (lambda: store.load(bad, keyed), lambda: store.activate(bad, keyed)):
+    for attempt in (lambda: loading.load(bad, keyed), lambda: store.activate(bad, keyed)):
         with pytest.raises(ModelRefused, match="was revoked in production"):
             attempt()
     assert records.REVOKED == records.read(keyed)[-1]["outcome"]
@@ -253,7 +253,7 @@ def test_a_rollback_needs_a_reason_and_at_high_integrity_two_people(
 ) -> None:
     """It brings another model to users: the same rules as for a promotion."""
     first = current(keyed)
-    store.activate(store.save(trained, keyed).version, keyed)
+    store.activate(saving.save(trained, keyed).version, keyed)
     second = current(keyed)
     people("ann")
     alone = run("-e", "production", "rollback", "--reason", "it is worse")
@@ -275,7 +275,7 @@ def test_no_command_makes_a_model_current_without_a_record(
     """One way for all: a reason, two people where they are needed, and a signed line."""
     monkeypatch.setenv("PLAYER_RATING__INTEGRITY", integrity)
     settings, before = load_settings("production"), current(keyed)
-    manifest = store.save(trained, settings)
+    manifest = saving.save(trained, settings)
 
     with pytest.raises(ModelRefused, match="Say why"):
         store.take_over(manifest, settings, "somebody", " ")

@@ -20,7 +20,7 @@ from player.app import create_app
 from player.cli import main
 from player.config import Settings, load_settings
 from player.errors import PlayerError
-from player.model import records, store
+from player.model import records, saving, store
 from player.promotion import gates
 from player.training import Trained
 from player.web import shadow
@@ -45,10 +45,12 @@ def _stages(home: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained) -> di
     (home / "test_small.py").write_text("def test_it():\n    assert True\n", encoding="utf-8")
     monkeypatch.setattr(gates, "UNIT_TESTS", ("test_small.py",))
     settings = {stage: load_settings(stage) for stage in STAGES}
-    monkeypatch.setattr("player.model.store.try_model", lambda *_: None)  # each is tried elsewhere; here it takes long
+    monkeypatch.setattr(
+        "player.model.loading.try_model", lambda *_: None
+    )  # each is tried elsewhere; here it takes long
     for stage in settings.values():
         for rows in (trained.rows - 1, trained.rows):
-            store.activate(store.save(replace(trained, rows=rows), stage).version, stage)
+            store.activate(saving.save(replace(trained, rows=rows), stage).version, stage)
             shutil.copy(
                 store.folder(stage) / store.POINTER, home / f"{stage.environment}-{rows == trained.rows}.pointer"
             )

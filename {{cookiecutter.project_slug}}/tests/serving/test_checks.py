@@ -15,7 +15,7 @@ from conftest import KEYS
 from player.cli import main
 from player.config import Settings, load_settings
 from player.errors import PlayerError, StorageError, TablesOutdated
-from player.model import store
+from player.model import saving, store
 from player.serving import service, supervisor
 from player.serving.checks import before_serving
 from player.serving.supervisor import Supervisor, Worker
@@ -37,7 +37,7 @@ def _production(home: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(name, value)
     os.umask(0o077)
     settings = load_settings("production")
-    store.activate(store.save(trained, settings).version, settings)
+    store.activate(saving.save(trained, settings).version, settings)
     upgrade(settings)
     return settings
 

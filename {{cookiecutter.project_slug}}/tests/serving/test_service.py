@@ -16,7 +16,7 @@ import pytest
 from conftest import clean_environment, scratch_project
 
 from player.config import Settings, load_settings
-from player.model import store
+from player.model import saving, store
 from player.serving.service import bind
 from player.serving.supervisor import Supervisor, Worker
 from player.serving.worker import READY, note_trouble
@@ -36,7 +36,7 @@ def _service(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Iter
         clean_environment(patch, home)
         patch.setenv("PLAYER_SERVER__HEADER_TIMEOUT_SECONDS", "2")
         settings = load_settings("testing")
-        store.activate(store.save(trained, settings).version, settings)
+        store.activate(saving.save(trained, settings).version, settings)
         service = Service(settings)
         service.wait_for_all()
         yield service

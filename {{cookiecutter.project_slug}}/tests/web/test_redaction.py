@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from player.app import create_app
 from player.config import load_settings
 from player.logging_config import OneLineFormatter
-from player.model import store
+from player.model import saving, store
 from player.model.scorecard import Scorecard
 from player.storage.migrations import upgrade
 from player.training import Trained
@@ -43,7 +43,7 @@ def _strict_app(home: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained) -
         monkeypatch.setenv(name, value)
     settings = load_settings("acceptance")
     upgrade(settings)
-    store.activate(store.save(trained, settings).version, settings)
+    store.activate(saving.save(trained, settings).version, settings)
     app = create_app(settings)
     lines = Lines()
     logging.getLogger().addHandler(lines)
