@@ -1,9 +1,9 @@
 """What the tests that break things share: a service to break, how much is broken, and the table of what was survived.
 
-How much: CHAOS_KILLS (200), CHAOS_HOST_KILLS (100, of a tournament's host), CHAOS_RESTARTS (50), CHAOS_SECONDS (300:
-how long PostgreSQL is away), CHAOS_REQUESTS (1,000,000 fuzzed, and as many steady ones), CHAOS_OFFERS (0 = all bad
-models), CHAOS_APPLICANTS (2,000 in each round of a game), CHAOS_ROWS (1,000,000 rows to learn from), CHAOS_STRANGER
-(1,000,000 requests of a stranger, of CHAOS_BYTES 2,000,000 each). CHAOS_REPORT names a file for the table as JSON.
+How much: CHAOS_SHORT=1 is the short form. One by one: CHAOS_KILLS, CHAOS_HOST_KILLS (of a tournament's host),
+CHAOS_RESTARTS, CHAOS_SECONDS (how long PostgreSQL is away), CHAOS_REQUESTS (fuzzed, and as many steady ones),
+CHAOS_OFFERS (0 = all bad models), CHAOS_APPLICANTS (in each round of a game), CHAOS_ROWS (to learn from),
+CHAOS_STRANGER (requests of a stranger, of CHAOS_BYTES each). CHAOS_REPORT names a file for the table as JSON.
 """
 
 import json
@@ -21,9 +21,10 @@ from player.config import Settings, load_settings
 from tests.postgres import Postgres, _postgres, _postgres_url  # noqa: F401 - fixtures
 from tests.service import Service
 
-DEFAULTS = {
-    "KILLS": 200, "RESTARTS": 50, "SECONDS": 300, "REQUESTS": 1_000_000, "OFFERS": 0, "APPLICANTS": 2000,
-    "ROWS": 1_000_000, "HOST_KILLS": 100, "STRANGER": 1_000_000, "BYTES": 2_000_000,
+AMOUNTS = {  # in full, and in the short form
+    "KILLS": (200, 10), "RESTARTS": (50, 4), "SECONDS": (300, 10), "REQUESTS": (1_000_000, 5000), "OFFERS": (0, 30),
+    "APPLICANTS": (2000, 800), "ROWS": (1_000_000, 50_000), "HOST_KILLS": (100, 5), "STRANGER": (1_000_000, 2000),
+    "BYTES": (2_000_000, 2_000_000),
 }  # fmt: skip
 FIGURES: dict[str, dict[str, Any]] = {}
 NOT_SHOWN: list[str] = []
@@ -63,8 +64,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 def how_much(name: str) -> int:
-    """Return the value of CHAOS_*name*, or its default."""
-    return int(os.environ.get(f"CHAOS_{name}", DEFAULTS[name]))
+    """Return the value of CHAOS_*name*, or the usual one."""
+    return int(os.environ.get(f"CHAOS_{name}", AMOUNTS[name]["CHAOS_SHORT" in os.environ]))
 
 
 def can_mount() -> bool:
