@@ -19,7 +19,7 @@ from player.settings.public_keys import trusted_keys
 @click.pass_context
 def serve(context: click.Context, host: str | None, port: int | None, debug: bool | None) -> None:
     """Answer requests until stopped with Ctrl-C; refuses to start when the environment is not safe."""
-    from player.serving import checks, service
+    from player.serving import service, supervisor
 
     for name, value in (("HOST", host), ("PORT", port), ("DEBUG", debug)):
         if value is not None:  # as a variable, so that the worker processes see it too
@@ -30,6 +30,10 @@ def serve(context: click.Context, host: str | None, port: int | None, debug: boo
     if os.environ.get("WERKZEUG_RUN_MAIN") != "true":  # Flask's reloader runs this command again, as its child
         tell_who_waits(f"Starting {settings.environment} ...")
         service.check_port(settings)
+        if not settings.server.debug:
+            supervisor.load_libraries()
+        from player.serving import checks  # its own libraries are loaded meanwhile
+
         checks.before_serving(settings)
     service.serve(settings)
 

@@ -6,6 +6,7 @@ closed, by us or by our end, it stops.
 
 import logging
 import multiprocessing
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -23,8 +24,10 @@ log = logging.getLogger(__name__)
 START_SECONDS = 120.0
 SAY_SECONDS = 10.0
 LONGEST_PAUSE = 30.0  # between two tries to replace workers that die before they are ready
-HEAVY = ("a2wsgi", "alembic", "flask", "pandas", "pydantic_settings", "sklearn.calibration", "sklearn.compose",
-         "sklearn.ensemble", "sklearn.impute", "sqlalchemy", "uvicorn")  # fmt: skip
+HEAVY = ("a2wsgi", "alembic.context", "flask", "pandas", "prometheus_client", "pyarrow.parquet", "pydantic_settings",
+         "sklearn.calibration", "sklearn.compose", "sklearn.ensemble", "sklearn.impute", "sqlalchemy.orm",
+         "uvicorn")  # fmt: skip
+CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
 
 
 @dataclass
@@ -109,7 +112,7 @@ class Supervisor:
     def start_worker(self) -> Worker:
         """Start one process; it is not ready yet."""
         ours, theirs = self.context.Pipe()
-        arguments = (self.sock, self.settings.environment, theirs)
+        arguments = (self.sock, self.settings.environment, theirs, dict(os.environ))
         process = self.context.Process(target=run_worker, args=arguments, name="player-worker")
         try:
             process.start()
@@ -189,14 +192,19 @@ class Supervisor:
         self.restarting = True
 
 
-def process_context() -> Any:
-    """Return how worker processes are started: forked from a process that has the heavy libraries loaded.
+def load_libraries() -> None:
+    """Let the heavy libraries be loaded, in the process that workers are forked from, while we do something else.
 
     A new worker then answers within a second. The project's own code is not among what is loaded, so that a restart
     in turn runs the newest one. Where processes cannot be forked (Windows) each worker loads everything itself.
     """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(HEAVY))
-    return context
+    if CAN_FORK:
+        from multiprocessing import forkserver  # not on Windows
+
+        multiprocessing.get_context("forkserver").set_forkserver_preload(list(HEAVY))
+        forkserver.ensure_running()
+
+
+def process_context() -> Any:
+    """Return how worker processes are started."""
+    return multiprocessing.get_context("forkserver" if CAN_FORK else "spawn")

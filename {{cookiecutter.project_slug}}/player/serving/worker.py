@@ -38,8 +38,13 @@ class DrainedServer(uvicorn.Server):
         return contextlib.nullcontext()
 
 
-def run_worker(sock: socket.socket, environment: str, wire: Wire) -> None:
-    """Serve *sock* until *wire* is closed at its other end; says over it READY, or in one line why it cannot start."""
+def run_worker(sock: socket.socket, environment: str, wire: Wire, variables: dict[str, str]) -> None:
+    """Serve *sock* until *wire* is closed at its other end; says over it READY, or in one line why it cannot start.
+
+    *variables* become this process's own: what it was forked from may have been started before they were set.
+    """
+    os.environ.clear()
+    os.environ.update(variables)
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what happens
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

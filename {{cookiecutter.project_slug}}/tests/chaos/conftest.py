@@ -23,7 +23,7 @@ from tests.service import Service
 
 AMOUNTS = {  # in full, and in the short form
     "KILLS": (200, 10), "RESTARTS": (50, 4), "SECONDS": (300, 10), "REQUESTS": (1_000_000, 5000), "OFFERS": (0, 30),
-    "APPLICANTS": (2000, 800), "ROWS": (1_000_000, 50_000), "HOST_KILLS": (100, 5), "STRANGER": (1_000_000, 2000),
+    "APPLICANTS": (2000, 2000), "ROWS": (1_000_000, 50_000), "HOST_KILLS": (100, 5), "STRANGER": (1_000_000, 2000),
     "BYTES": (2_000_000, 2_000_000),
 }  # fmt: skip
 FIGURES: dict[str, dict[str, Any]] = {}
