@@ -83,25 +83,10 @@ def main() -> None:
 @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Save the final table as a picture.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON and nothing else.")
 def play_command(
-    *,
-    url: str,
-    seed: int,
-    requests: int,
-    names: str | None,
-    data: Path | None,
-    label: str | None,
-    drop: tuple[str, ...],
-    deadline: float,
-    parallel: int,
-    rate: float,
-    command: str | None,
-    stay: bool,
-    api_key_file: Path | None,
-    api_key: str | None,
-    output: Path,
-    svg: Path | None,
-    as_json: bool,
-) -> None:
+    *, url: str, seed: int, requests: int, names: str | None, data: Path | None, label: str | None,
+    drop: tuple[str, ...], deadline: float, parallel: int, rate: float, command: str | None, stay: bool,
+    api_key_file: Path | None, api_key: str | None, output: Path, svg: Path | None, as_json: bool,
+) -> None:  # fmt: skip
     """Play a game against one player and show the score.
 
     A correct prediction earns 1 point, a wrong one 0, none at all costs 1. The same seed brings the same cases.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from customer.errors import CustomerError
+from customer.errors import CustomerError, reason
 
 CONFIG = Path("config/base.toml")
 
@@ -30,7 +30,7 @@ def read_config(path: Path = CONFIG) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise CustomerError(f"{path} cannot be read: {error}") from None
+        raise CustomerError(f"{path} cannot be read: {reason(error)}.") from None
 
 
 def load_contract(path: Path = CONFIG) -> Contract:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from customer import rounds, world
-from customer.errors import CustomerError
+from customer.errors import CustomerError, reason
 from customer.rounds import Population, Round
 
 RATE, RUSH_RATE = 1.0, 10.0
@@ -64,7 +64,7 @@ def timetable(path: Path | None, population: Population) -> list[Plan]:
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8")).get("round")
     except (OSError, ValueError) as error:
-        raise CustomerError(f"{path} cannot be read as a timetable: {error}") from None
+        raise CustomerError(f"{path} cannot be read as a timetable: {reason(error)}.") from None
     if not isinstance(entries, list) or not entries:
         raise CustomerError(f"{path} has no rounds; {EXAMPLE}.")
     return [read_plan(entry, known, path) for entry in entries]

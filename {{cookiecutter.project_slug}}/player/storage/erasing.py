@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from player.config import Settings
 from player.errors import StorageError
 from player.storage.columns import to_text
-from player.storage.database import explain
+from player.storage.database import advise
 from player.storage.local.spool import Spool
 from player.storage.migrations import check, upgrade
 from player.storage.retention import clean_up
@@ -45,7 +45,7 @@ def erase(settings: Settings, request_id: str) -> Erased:
         found.append((erase_spooled(spool, request_id), erase_stored(engine, request_id)))
         clean_up(engine)
     except SQLAlchemyError as error:
-        raise StorageError(f"The request could not be erased: {explain(error, settings)}; try again.") from None
+        raise StorageError(f"The request could not be erased: {advise(error, settings)}; try again.") from None
     finally:
         spool.close()
         engine.dispose()

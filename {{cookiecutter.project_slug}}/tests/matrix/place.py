@@ -24,13 +24,14 @@ IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 # As root: without the right to read and write what belongs to somebody else, as any other user.
 ORDINARY = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search")
 SETPRIV = IS_ROOT and shutil.which("setpriv") is not None
+ERASED = "shipped-1"
 COMMANDS = {
     "serve": "serve", "doctor": "doctor", "doctor --fix": "doctor --fix", "config": "config",
     "db upgrade": "db upgrade", "db backup": "db backup", "inspect": "inspect data/train_data.csv", "train": "train",
     "retrain": "retrain", "schedule": "schedule", "monitor": "monitor", "skew": "skew in.csv",
     "batch": "batch in.csv out.csv", "fill": "fill", "promote": "promote {above} --reason test",
     "rollback": "rollback --reason test", "revoke": "revoke {previous} --reason test", "promotions": "promotions",
-    "replay": "replay --against {previous}", "shadow": "shadow", "erase": "erase shipped-1", "keys": "keys",
+    "replay": "replay --against {previous}", "shadow": "shadow", "erase": f"erase {ERASED}", "keys": "keys",
     "dtap": "dtap --prepare", "join": "join http://127.0.0.1:9/", "customer data": "customer data --rows 500",
 }  # fmt: skip
 
