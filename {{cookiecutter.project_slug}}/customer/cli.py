@@ -55,23 +55,21 @@ class OneLine(click.ClickException):
         super().__init__(" ".join(str(error).split()))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXAMPLE)
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True}, epilog=EXAMPLE)
 def main() -> None:
     """Be the customer: ask a player's API for predictions and keep the score."""
 
 
 @main.command("play", epilog=PLAY_EXAMPLES)
-@click.option("--url", default=URL, show_default=True, help="Where the player's API is.")
-@click.option("--seed", default=2026, show_default=True, type=click.IntRange(min=0), help="Which cases come.")
-@click.option("--requests", default=500, show_default=True, type=click.IntRange(1, 1_000_000), help="For each round.")
+@click.option("--url", default=URL, help="Where the player's API is.")
+@click.option("--seed", default=2026, type=click.IntRange(min=0), help="Which cases come.")
+@click.option("--requests", default=500, type=click.IntRange(1, 1_000_000), help="For each round.")
 @click.option("--rounds", "names", help='Only these, with commas: --rounds "as trained,odd values".')
 @click.option("--data", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Play with this CSV's rows.")
 @click.option("--label", help="The column of --data to predict.")
 @click.option("--drop", multiple=True, help="A column of --data that is not sent (may be given more than once).")
-@click.option(
-    "--deadline", default=DEADLINE_SECONDS, show_default=True, type=click.FloatRange(0.01, 60), help="Seconds."
-)
-@click.option("--parallel", default=rounds.PARALLEL, show_default=True, type=click.IntRange(1, 1000), help="At once.")
+@click.option("--deadline", default=DEADLINE_SECONDS, type=click.FloatRange(0.01, 60), help="Seconds.")
+@click.option("--parallel", default=rounds.PARALLEL, type=click.IntRange(1, 1000), help="At once.")
 @click.option("--rate", default=0.0, type=click.FloatRange(0, 10_000), help="Cases a second (0: no pause).")
 @click.option("--start", "command", help=START_HELP)
 @click.option("--stay", is_flag=True, help="With --start: keep the server running until Ctrl-C.")
@@ -79,7 +77,7 @@ def main() -> None:
     "--api-key-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The key, in a file."
 )
 @click.option("--api-key", "--key", envvar="CUSTOMER_API_KEY", hidden=True)
-@click.option("--output", default="output", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--output", default="output", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Save the final table as a picture.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON and nothing else.")
 def play_command(
@@ -121,9 +119,9 @@ def play_command(
 
 
 @main.command("data", epilog=DATA_EXAMPLE)
-@click.option("--rows", default=20_000, show_default=True, type=click.IntRange(1, 10_000_000))
-@click.option("--seed", default=2026, show_default=True, type=click.IntRange(min=0))
-@click.option("--output", default=str(TABLE), show_default=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--rows", default=20_000, type=click.IntRange(1, 10_000_000))
+@click.option("--seed", default=2026, type=click.IntRange(min=0))
+@click.option("--output", default=str(TABLE), type=click.Path(dir_okay=False, path_type=Path))
 def data_command(rows: int, seed: int, output: Path) -> None:
     """Write the training data: cases from the time before the game, of the world that config/base.toml names.
 

@@ -67,7 +67,7 @@ def meaning(error: Exception, environment: str | None) -> str:
     return f"The database did not do what was asked: {said}{remedy and f' ({remedy})'}"
 
 
-@click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option("--environment", "-e", type=click.Choice(ENVIRONMENTS), help="Instead of PLAYER_ENV.")
 @click.version_option(TEMPLATE, message="player, from version %(version)s of the template")
 @click.pass_context
@@ -131,7 +131,7 @@ def inspect_table(context: click.Context, table: Path, label: str | None, drop: 
 @the_label
 @dropped
 @click.option("--if-missing", is_flag=True, help="Only when there is no model yet.")
-@click.option("--reason", default="", help="Why; it goes into the record.")
+@click.option("--reason", default="", show_default=False, help="Why; it goes into the record.")
 @who
 @click.pass_context
 def train(

@@ -1,20 +1,26 @@
 """The commands do what they say, and every mistake is one line with an exit code."""
 
+import errno
 import json
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from click import unstyle
 from click.testing import CliRunner, Result
 from conftest import KEYS, PROJECT, clean_environment, scratch_project
+from rich.cells import cell_len
 from sklearn.datasets import load_breast_cancer
 
-from player.cli import main
+from player.cli import main, meaning, show
 from player.config import ENVIRONMENTS, Settings, load_settings
+from player.inspection import inspect
 from player.model import store
 from player.storage.local.rescue import open_spool
+from player.training import read_table
 
 
 def run(*arguments: str) -> Result:
@@ -156,8 +162,34 @@ def test_a_database_of_another_program_is_one_line(model_settings: Settings, com
 
 
 def test_a_command_begins_without_what_it_does_not_need() -> None:
-    """Pandas and scikit-learn take seconds to load: `--help`, `config` and the start of `serve` do without them."""
-    code = "import sys; import player.cli; print([name for name in ('pandas', 'sklearn') if name in sys.modules])"
+    """Pandas and scikit-learn take seconds to load: `--help`, `config` and what `serve` checks do without them."""
+    heavy = "[name for name in ('pandas', 'sklearn') if name in sys.modules]"
+    code = f"import sys; import player.cli, player.serving.checks; print({heavy})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT)
 
     assert "[]" == done.stdout.strip()
+
+
+def test_a_disk_that_fails_is_told_with_its_file_and_what_to_do() -> None:
+    """The same sentence for every command, wherever the error came from."""
+    full = OSError(errno.ENOSPC, "No space left on device", "output/x.csv")
+
+    assert "output/x.csv: the disk is full: free some space" == meaning(full, "testing")
+    assert "no name at all" == meaning(OSError("no name at all"), "testing")
+
+
+@pytest.mark.parametrize(("terminal", "widest"), [(True, 60), (False, 160)])
+def test_a_table_is_as_wide_as_its_reader_sees(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, terminal: bool, widest: int
+) -> None:
+    """A terminal has an edge; a file has none, and there nothing is folded."""
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    file = StringIO()
+    monkeypatch.setattr(file, "isatty", lambda: terminal, raising=False)
+    show(inspect(read_table(settings.path(settings.data.train)), settings.data), file)
+
+    wide = max(cell_len(line) for line in unstyle(file.getvalue()).splitlines())
+    assert wide <= widest
+    assert (wide > 60) != terminal

@@ -42,7 +42,7 @@ file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command("check", epilog=CHECK_EXAMPLES)
 @click.argument("address")
-@click.option("--deadline", default=DEADLINE_SECONDS, show_default=True, type=click.FloatRange(0.05, 60))
+@click.option("--deadline", default=DEADLINE_SECONDS, type=click.FloatRange(0.05, 60))
 @click.option("--data", type=file, help="Ask about a row of this CSV.")
 @click.option("--label", help="The column of --data to predict.")
 @click.option("--drop", multiple=True, help="A column of --data that is not sent.")

@@ -38,15 +38,13 @@ LEVERS = {
 }
 
 
-output_option = click.option(
-    "--output", default="output", show_default=True, type=click.Path(file_okay=False, path_type=Path)
-)
+output_option = click.option("--output", default="output", type=click.Path(file_okay=False, path_type=Path))
 
 
 @click.group("host", invoke_without_command=True, epilog=HOST_EXAMPLES)
-@click.option("--address", default="127.0.0.1", show_default=True, help="Listen here; 0.0.0.0 for a room.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
-@click.option("--database", default=DATABASE, show_default=True, envvar="CUSTOMER_DATABASE_URL", help="SQLite, or "
+@click.option("--address", default="127.0.0.1", help="Listen here; 0.0.0.0 for a room.")
+@click.option("--port", default=8000, type=click.IntRange(1, 65535))
+@click.option("--database", default=DATABASE, envvar="CUSTOMER_DATABASE_URL", help="SQLite, or "
               "PostgreSQL: then better in CUSTOMER_DATABASE_URL, it holds a password.")  # fmt: skip
 @click.option("--players", type=file, help="A CSV with the columns name and url (and label_key).")
 @click.option("--timetable", "plan_file", type=file, help="Your own rounds, in TOML; docs/host.md has an example.")
@@ -55,14 +53,18 @@ output_option = click.option(
 @click.option("--rate", type=click.FloatRange(0.01, 100), help="Cases a second for each player.")
 @click.option("--block", type=click.IntRange(2, 1000), help="Cases before their labels come.")
 @click.option("--automatic", is_flag=True, help="After the first, rounds begin by themselves, with the pauses.")
-@click.option("--deadline", default=DEADLINE_SECONDS, show_default=True, type=click.FloatRange(0.05, 60))
+@click.option("--deadline", default=DEADLINE_SECONDS, type=click.FloatRange(0.05, 60))
 @click.option("--seed", type=click.IntRange(0, 2**62), help="Which cases come. Secret; left out: a new one.")
 @click.option("--data", type=file, help="Play with this CSV's rows.")
 @click.option("--label", help="The column of --data to predict.")
 @click.option("--drop", multiple=True, help="A column of --data that is not sent.")
-@click.option("--networks", default="", help="Only players in these networks: 10.0.0.0/8,192.168.1.0/24.")
-@click.option("--room-code", default="", help="Who registers must know this word.")
-@click.option("--public", default="", help="The address by which players reach the host, behind a proxy.")
+@click.option(
+    "--networks", default="", show_default=False, help="Only players in these networks: 10.0.0.0/8,192.168.1.0/24."
+)
+@click.option("--room-code", default="", show_default=False, help="Who registers must know this word.")
+@click.option(
+    "--public", default="", show_default=False, help="The address by which players reach the host, behind a proxy."
+)
 @output_option
 @click.pass_context
 @in_one_line

@@ -18,7 +18,6 @@ from player.logging_config import begin
     "--engine",
     type=click.Choice(["plain", "spark"]),
     default="plain",
-    show_default=True,
     help="This process, or Apache Spark: on this machine or a cluster.",
 )
 @click.option("--json", "as_json", is_flag=True, help="For machines.")

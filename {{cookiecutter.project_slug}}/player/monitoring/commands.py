@@ -34,7 +34,7 @@ def monitor(context: click.Context, as_json: bool, check: bool) -> None:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--id", "name", help="The column that holds the request ids; default: [data].id.")
-@click.option("--limit", default=100_000, show_default=True, type=click.IntRange(min=1), help="The newest requests.")
+@click.option("--limit", default=100_000, type=click.IntRange(min=1), help="The newest requests.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.pass_context
 def skew(context: click.Context, file: Path, name: str | None, limit: int, as_json: bool) -> None:

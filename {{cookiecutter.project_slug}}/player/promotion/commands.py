@@ -14,7 +14,7 @@ from player.errors import PlayerError
 from player.logging_config import begin, tell_who_waits
 
 who = click.option("--as", "person", default=getpass.getuser, show_default="your login", help="Who you are.")
-why = click.option("--reason", default="", help="Why; it goes into the record.")
+why = click.option("--reason", default="", show_default=False, help="Why; it goes into the record.")
 for_machines = click.option("--json", "as_json", is_flag=True, help="For machines.")
 
 
@@ -22,7 +22,7 @@ for_machines = click.option("--json", "as_json", is_flag=True, help="For machine
 @click.argument("target", type=click.Choice(ENVIRONMENTS[1:]))
 @why
 @click.option("--approve", is_flag=True, help="Agree to what another person asked for (integrity high).")
-@click.option("--version", default="", help="A model that TARGET has already, saved by retraining.")
+@click.option("--version", default="", show_default=False, help="A model that TARGET has already, saved by retraining.")
 @who
 @for_machines
 def promote(target: str, reason: str, approve: bool, version: str, person: str, as_json: bool) -> None:
@@ -160,7 +160,7 @@ def replay(context: click.Context, against: str, limit: int, as_json: bool) -> N
 
 
 @click.command()
-@click.option("--rows", default=10_000, show_default=True, type=click.IntRange(min=1), help="The newest so many.")
+@click.option("--rows", default=10_000, type=click.IntRange(min=1), help="The newest so many.")
 @for_machines
 def shadow(rows: int, as_json: bool) -> None:
     """Compare production with acceptance on the same requests: answers, latency, and points where labels are known."""

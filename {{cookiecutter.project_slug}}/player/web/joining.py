@@ -32,7 +32,7 @@ class UnknownKey(NotJoined):
 @click.argument("address")
 @click.option("--name", help="Your team's name (default: [project].team).")
 @click.option("--url", help="Your player's address, when it is not found out rightly.")
-@click.option("--code", default="", help="The code of the room, when the host asks for one.")
+@click.option("--code", default="", show_default=False, help="The code of the room, when the host asks for one.")
 @click.pass_context
 def join(context: click.Context, address: str, name: str | None, url: str | None, code: str) -> None:
     """Join the tournament at ADDRESS; done again, from another place, it moves your player there.

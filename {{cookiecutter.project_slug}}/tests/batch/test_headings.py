@@ -28,6 +28,15 @@ def test_a_file_with_none_of_the_columns_is_refused() -> None:
         check_headings(SOURCE, ["x", "y"], WANTED)
 
 
+def test_of_many_columns_the_first_eight_are_named() -> None:
+    """A sentence, not a page."""
+    with pytest.raises(DataError) as refused:
+        check_headings(SOURCE, [f"x{number}" for number in range(10)], [f"y{number}" for number in range(10)])
+
+    names = str(refused.value).replace(")", ",").replace(".", ",")
+    assert all(f"{kind}7," in names and f"{kind}8," not in names for kind in "xy")
+
+
 def test_an_absent_column_is_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     """It is not said for each row alone."""
     with caplog.at_level(logging.WARNING):
