@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from customer import board, rounds, show, starting, table, world
 from customer.contract import Contract, load_contract
-from customer.errors import CustomerError, NoPlayer
+from customer.errors import CustomerError, NoPlayer, reason
 from customer.game import describe, ignore, play
 from customer.host.checking import check
 from customer.host.commands import host
@@ -207,7 +207,7 @@ def save(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise CustomerError(f"{path} cannot be written: {error.strerror}.") from None
+        raise CustomerError(f"{path} cannot be written: {reason(error)}.") from None
 
 
 def wait_for_ctrl_c(console: Console) -> None:

@@ -19,11 +19,11 @@ class NoPlayer(CustomerError):
 
 
 def reason(error: Exception) -> str:
-    """Return why a file cannot be read, and what to do."""
+    """Return why a file cannot be read or written, and what to do."""
     if isinstance(error, IsADirectoryError):
         return "a folder stands where a file should be: move it away"
     if isinstance(error, PermissionError):
         return "it belongs to somebody else and is closed to this user: give it to this user (chown, chmod)"
     if isinstance(error, tomllib.TOMLDecodeError | UnicodeDecodeError):
         return f"it is not valid TOML ({error}): correct it"
-    return str(error)
+    return getattr(error, "strerror", None) or str(error)

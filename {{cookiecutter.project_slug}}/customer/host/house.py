@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from customer.errors import CustomerError
+from customer.errors import CustomerError, reason
 from customer.host.addresses import reachable_address
 
 ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
@@ -47,4 +47,4 @@ def write(path: Path, text: str, private: bool = False) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except OSError as error:
-        raise CustomerError(f"{path} cannot be written: {error.strerror}.") from None
+        raise CustomerError(f"{path} cannot be written: {reason(error)}.") from None

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from player.config import Settings
-from player.errors import ModelError, ModelMissing, ModelRefused
+from player.errors import ModelMissing, ModelRefused, PlayerError
 from player.features import Schema
 from player.logging_config import QuietLog
 from player.model import loading, store
@@ -164,6 +164,6 @@ class Predictor:
 
     def complain(self, error: Exception) -> None:
         """Remember why something is not as it should be, and log it once a minute."""
-        known = isinstance(error, ModelError)
+        known = isinstance(error, PlayerError)
         self.reason = str(error) if known else f"The model could not be loaded ({type(error).__name__})."
         self.quiet.say(logging.ERROR, self.reason, error=None if known else error)

@@ -107,9 +107,13 @@ def metrics(move: Move) -> Verdict:
         old = right_answers(loading.load(move.incumbent.version, move.target), labelled)
         found = compare(old, right_answers(open_in(move.target, move), labelled))
         return Verdict("metrics", found.high >= 0, found.sentence)
-    labelled = labelled if len(labelled) >= ENOUGH_LABELS else newest_of_table(move)
+    if len(labelled) < ENOUGH_LABELS:
+        try:
+            labelled = newest_of_table(move)
+        except PlayerError as error:
+            return Verdict("metrics", False, f"no labelled row to measure it on: {error}")
     if not labelled:
-        return Verdict("metrics", False, "no labelled row here to measure it on; set [data].train, or collect labels")
+        return Verdict("metrics", False, "no labelled row to measure it on: collect labels")
     right = float(right_answers(open_in(move.target, move), labelled).mean())
     accuracy = min(right, move.manifest.metrics.get("accuracy", 0.0))
     before, whose = share_of_most_frequent(labelled), "the most frequent label"
@@ -127,11 +131,8 @@ def open_in(settings: Settings, move: Move) -> loading.Model:
 
 
 def newest_of_table(move: Move) -> list[dict[Any, Any]]:
-    """Return the newest rows of the target's training table that have a label; none when it cannot be read."""
-    try:
-        rows, _ = known_labels(training_rows(move.target), (move.incumbent or move.manifest).classes)
-    except PlayerError:
-        return []
+    """Return the newest rows of the target's training table that have a label; raises DataError when it is unusable."""
+    rows, _ = known_labels(training_rows(move.target), (move.incumbent or move.manifest).classes)
     rows = rows[rows["label"].notna()]
     return rows.tail(min(MOST_OF_TABLE, len(rows) // 5)).to_dict("records")
 

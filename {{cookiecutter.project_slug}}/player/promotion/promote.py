@@ -124,7 +124,7 @@ def roll_back(target: Settings, person: str, reason: str, approve: bool = False)
     """
     active = store.pointer(target)
     if active is None or active.previous is None:
-        raise ModelMissing(f"{target.environment} has no previous model to go back to.")
+        raise ModelMissing(f"{target.environment} has no previous model to go back to; `player promote` brings one.")
     if target.strict and target.promotion.reason_required and not (reason.strip() or approve):
         raise PromotionRefused(f'Say why {target.environment} goes back: --reason "…".')
     manifest, _ = store.verify(active.previous, target)

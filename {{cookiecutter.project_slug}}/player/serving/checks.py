@@ -150,7 +150,7 @@ def own_files(settings: Settings) -> Iterator[Path]:
         places.append(settings.path(settings.logging.file))
     for place in places:
         if place is not None:
-            yield from place.parent.glob(f"{place.name}*")
+            yield from (path for path in place.parent.glob(f"{place.name}*") if path.is_file())  # no /dev/stdout
     backups = settings.path(settings.storage.backup_folder)
     if backups.is_dir():
         yield from (backups, *backups.rglob("*"))

@@ -88,6 +88,8 @@ def read_variables(environment: str) -> dict[str, Any]:
             path = value.replace("{environment}", environment)
             if path == value or Path(path).exists():  # who promotes has not the keys of every environment
                 tables[secret] = read_secret(variable, path)
+                if secret in SECRETS and not tables[secret]:
+                    raise ConfigError(f"{variable} names {path!r}, which is empty: put the key there.")
             continue
         if not is_setting(keys):
             raise ConfigError(f"{variable} is not a setting; `player config` lists the names that are.")

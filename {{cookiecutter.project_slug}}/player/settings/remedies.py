@@ -105,9 +105,20 @@ def of_sqlite(error: sqlite3.Error, path: Path | None) -> str:
         return SQLITE[code]
     if "no such table" in str(error):
         return STATES["42P01"]
+    if code == sqlite3.SQLITE_CANTOPEN and (trouble := open_one_more()):
+        return trouble
     if path and path.parent.is_dir() and not path.exists():
         return "it is not there: restore the newest backup, or make a new one with `player db upgrade`"
     return of_path(path) if path else ""
+
+
+def open_one_more() -> str:
+    """Return why this process cannot open any file at all, "" when it can."""
+    try:
+        Path(os.devnull).open("rb").close()
+    except OSError as error:
+        return of_system(error)
+    return ""
 
 
 def is_away(error: BaseException) -> bool:

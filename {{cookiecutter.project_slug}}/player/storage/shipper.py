@@ -68,18 +68,19 @@ class Shipper:
         self._engine.dispose()
 
     def ship(self) -> int:
-        """Send all rows that wait, and return how many; 0 when another process is at it or the database is down."""
+        """Send all rows that wait, and return how many; 0 when another process is at it or something is down."""
         with self._round:
             if not self._is_our_turn():
                 return 0
-            before = self._spool.count()["spooled"]
             try:
+                before = self._spool.count()["spooled"]
                 self._send_all()
+                sent = before - self._spool.count()["spooled"]
             except (SQLAlchemyError, sqlite3.Error, StorageError, OSError) as error:
                 self._notice(str(error) if isinstance(error, StorageError) else advise(error, self._settings))
-            else:
-                self._notice("")
-            return before - self._spool.count()["spooled"]
+                return 0
+            self._notice("")
+            return sent
 
     def _is_our_turn(self) -> bool:
         """Tell whether this process holds the lock, or got it now."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from player.errors import ModelRefused
+from player.settings.remedies import of_system
 from player.settings.sections import ModelSettings
 
 BUSY = 4  # on a busy machine a trial may take so many times its processor time
@@ -44,7 +45,7 @@ def try_model(data: bytes, manifest: Mapping[str, Any], limits: ModelSettings) -
     except subprocess.TimeoutExpired:
         raise ModelRefused(f"The model did not answer its trial within {seconds:g} s.") from None
     except OSError as error:
-        raise ModelRefused(f"The model's trial could not be started ({error.strerror}).") from None
+        raise ModelRefused(f"The model's trial could not be started: {of_system(error)}.") from None
     if child.returncode < 0:
         raise ModelRefused(f"The model crashed in its trial (signal {-child.returncode}).")
     if child.returncode != 0:

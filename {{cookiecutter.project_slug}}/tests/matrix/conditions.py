@@ -36,7 +36,7 @@ SERVES = ("serve", "doctor")
 EVERY = ("serve", "config", "doctor", "train", "monitor", "db upgrade")
 LEARNS = ("train", "inspect")
 STORES = ("serve", "monitor")
-CLOSED = "closed to this user"
+CLOSED = "closed to this user|is not readable"
 
 
 @dataclass(frozen=True)
@@ -336,21 +336,21 @@ CONDITIONS: dict[str, Condition] = {
     "few files may be open": Condition(few_files, ("serve",), "too many files are open"),
     # keys
     "a key is missing": Condition(set_to("API_KEYS_FILE", "nowhere.key"), EVERY, "PLAYER_API_KEYS_FILE names"),
-    "the signing key is empty": Condition(changed(KEY, text("")), ("train", "retrain"), "SIGNING_KEY"),
+    "the signing key is empty": Condition(changed(KEY, text("")), EVERY, "PLAYER_SIGNING_KEY_FILE names"),
     "the signing key is binary": Condition(changed(KEY, binary), EVERY, "PLAYER_SIGNING_KEY_FILE names"),
     "the signing key is closed": Condition(closed(KEY), EVERY, "PLAYER_SIGNING_KEY_FILE names"),
     "the signing key is another": Condition(changed(KEY, text("0123456789abcdef" * 4)), strict=SERVES, said="sign"),
     "the public key is binary": Condition(changed(PUBLIC, binary), EVERY, "PLAYER_PUBLIC_KEYS_FILE names"),
     "the public key is a word": Condition(changed(PUBLIC, text("key\n")), strict=SERVES, said="PLAYER_PUBLIC_KEYS"),
-    "the API key is empty": Condition(changed(API_KEY, text("")), strict=SERVES, said="PLAYER_API_KEY"),
+    "the API key is empty": Condition(changed(API_KEY, text("")), EVERY, "PLAYER_API_KEY_FILE names"),
     "the keys are read-only": Condition(read_only("keys")),
     # training table
-    "the training table is missing": Condition(changed(TABLE, gone), LEARNS, "customer data"),
+    "the training table is missing": Condition(changed(TABLE, gone), LEARNS, "train_data.csv"),
     "the training table is empty": Condition(changed(TABLE, text("")), LEARNS, "train_data.csv"),
     "the training table is binary": Condition(changed(TABLE, binary), LEARNS, "train_data.csv"),
     "the training table has no rows": Condition(changed(TABLE, text("age,repaid\n")), LEARNS, "no rows"),
     "the training table is another": Condition(changed(TABLE, text("a,b\n1,2\n3,4\n")), LEARNS, "repaid"),
-    "the training table is a folder": Condition(changed(TABLE, folder), LEARNS, "folder"),
+    "the training table is a folder": Condition(changed(TABLE, folder), LEARNS, "folder|is a directory"),
     "the training table is closed": Condition(closed(TABLE), LEARNS, CLOSED),
     "the training table is read-only": Condition(read_only(TABLE), ("customer data",), CLOSED),
     # models

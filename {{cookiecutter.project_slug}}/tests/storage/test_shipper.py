@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy.engine import make_url
 
 from player.config import Settings
+from player.errors import NotDurable
 from player.storage import shipper, statements
 from player.storage.database import hide_password, within
 from player.storage.local.spool import INSERT, Row
@@ -194,6 +196,20 @@ def test_a_crash_between_the_two_commits_doubles_nothing(settings: Settings, mon
     assert writer.ship() == 11
     assert select(settings, "SELECT count(*) FROM predictions") == [(10,)]
     assert select(settings, "SELECT count(*) FROM labels") == [(1,)]
+    writer.stop()
+
+
+def test_a_spool_that_cannot_be_read_for_a_while_ends_no_shipping(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No file could be opened, for example: the round is over, the thread lives on, and the next one sends all."""
+    writer = Writer(settings)
+    writer.put_prediction(prediction("a"))
+    with monkeypatch.context() as patch:
+        patch.setattr(writer.spool, "count", Mock(side_effect=NotDurable("too many files are open")))
+        assert writer.ship() == 0
+
+    assert writer.ship() == 1
     writer.stop()
 
 
