@@ -28,7 +28,7 @@ class RequestContext(logging.Filter):
     """Adds the request id, the host and the project to each record, so that the format can name them."""
 
     project = "player"
-    host = socket.gethostname().split(".")[0]
+    host = socket.gethostname().partition(".")[0]
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Complete *record* and let it pass."""

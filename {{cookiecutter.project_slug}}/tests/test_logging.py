@@ -89,6 +89,7 @@ def test_a_line_names_project_and_host(settings: Settings, capsys: pytest.Captur
     line = capsys.readouterr().out
 
     assert settings.project.name in line
+    assert logging_config.RequestContext.host
     assert "." not in logging_config.RequestContext.host
     assert logging_config.RequestContext.host in line
 
@@ -128,14 +129,18 @@ def test_a_full_disk_puts_no_traceback_where_an_answer_should_be(
     assert not logging.raiseExceptions
 
 
-def test_a_command_logs_beside_its_result(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_logs_beside_its_result(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Lines go to standard error, so that the output can be piped; those of a file stay there."""
+    monkeypatch.setenv("PLAYER_LOGGING__FILE", "output/own.log")
     assert settings.environment == begin(settings.environment).environment
     logging.getLogger("player.test").info("a line")
     said = capsys.readouterr()
 
     assert "" == said.out
     assert "a line" in said.err
+    assert "a line" in (settings.home / "output" / "own.log").read_text(encoding="utf-8")
 
 
 def test_the_same_thing_is_said_once_a_minute(

@@ -13,7 +13,8 @@ from filelock import FileLock, Timeout
 from player.config import ENVIRONMENTS, Settings, load_settings
 from player.errors import ModelMissing, PromotionRefused
 from player.model import store
-from player.model.records import REFUSED, REVOKED, ROLLED_BACK, WAITS, append, describe
+from player.model.pointers import readable_pointer
+from player.model.records import APPROVED, REFUSED, REVOKED, ROLLED_BACK, WAITS, append, describe, read
 from player.promotion import gates
 from player.promotion.approvals import Asked, forget_request, keep_request, names_in, person_of, read_approvals
 from player.promotion.gates import Move, Verdict
@@ -101,9 +102,15 @@ def before(environment: str) -> str:
 
 
 def incumbent_of(target: Settings) -> store.Manifest | None:
-    """Return the manifest of the model that is current in *target*, None before the first promotion."""
+    """Return the manifest of the model that is current in *target*, None before the first promotion.
+
+    Where the pointer cannot be believed, the signed records say which model became current last.
+    """
+    active = readable_pointer(target)
+    known = [each["version"] for each in read(target) if each["outcome"] in (APPROVED, ROLLED_BACK)]
+    version = active.current if active else known[-1] if known else ""
     try:
-        return store.current_manifest(target)
+        return store.read_manifest(version, target) if version else None
     except ModelMissing:
         return None
 

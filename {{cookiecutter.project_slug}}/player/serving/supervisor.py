@@ -146,7 +146,7 @@ class Supervisor:
         try:
             return self.start_worker()
         except (OSError, EOFError) as error:
-            log.error("no worker can be started: %s", error or type(error).__name__)
+            log.error("no worker can be started: %s", str(error) or type(error).__name__)
             time.sleep(1.0)
             return None
 

@@ -14,6 +14,8 @@ from sqlalchemy.engine import URL, make_url
 
 from player.config import Settings
 from player.errors import StorageError
+from player.settings.remedies import of_system
+from player.storage.database import advise
 from player.storage.retention import forget_files
 
 MOST_SECONDS = 3600
@@ -36,7 +38,8 @@ def back_up(settings: Settings, folder: Path) -> list[Path]:
             database = whole(folder / f"{stamp}.dump", lambda part: dump_postgresql(url, part))
         packed = whole(folder / f"{stamp}-models.tar.gz", lambda part: pack(models, part))
     except (OSError, sqlite3.Error) as error:
-        raise StorageError(f"The backup into {folder} failed: {error}.") from None
+        why = of_system(error) if isinstance(error, OSError) else advise(error, settings)
+        raise StorageError(f"The backup into {folder} failed: {why}.") from None
     forget_files(settings, folder)
     return [database, packed]
 

@@ -58,6 +58,6 @@ def check_versions(made_with: Mapping[str, str], settings: Settings, name: str) 
         if made_with.get(lib) != here[lib]
     ]
     if differ and settings.strict:
-        raise ModelRefused(f"{name} was made with {', '.join(differ)}; train it again with the versions of this place.")
+        raise ModelRefused(f"{name} was made with {', '.join(differ)}; learn it again here with `player train`.")
     if differ:
         log.warning("%s was made with %s; it may answer wrongly", name, ", ".join(differ))

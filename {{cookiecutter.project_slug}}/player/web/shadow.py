@@ -97,7 +97,7 @@ class Shadow:
             COPIES.labels("sent").inc()
         except (OSError, http.client.HTTPException) as error:
             COPIES.labels("failed").inc()
-            self.quiet.say(logging.WARNING, f"the shadow at {self.url} does not answer: {error or type(error)}")
+            self.quiet.say(logging.WARNING, f"the shadow at {self.url} does not answer: {str(error) or type(error).__name__}")
             connection.close()
             self.stopping.wait(PAUSE_SECONDS)
 

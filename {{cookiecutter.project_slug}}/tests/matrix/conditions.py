@@ -361,26 +361,26 @@ CONDITIONS: dict[str, Condition] = {
     "the models' disk is full": Condition(mounted(MODELS, "full"), ("train",), "the disk is full"),
     "the models' disk is read-only": Condition(mounted(MODELS, "ro"), ("train",), "mount it for writing"),
     "the models are locked": Condition(lock_held(MODELS + "/.lock"), ("train", "rollback"), "Another command holds"),
-    "the models are in training": Condition(lock_held(MODELS + "/.retrain.lock"), ("retrain",), "another"),
+    "the models are in training": Condition(lock_held(MODELS + "/.retrain.lock")),  # this one leaves it to the other
     "the pointer is missing": Condition(changed(POINTER, gone), ("batch",), "player train|promote", strict=SERVES),
     "the pointer is empty": Condition(broken(POINTER, text("")), ("batch",), "player train", ("train --reason x",)),
     "the pointer is binary": Condition(broken(POINTER, binary), ("batch",), "player train", ("train --reason x",)),
     "the pointer is closed": Condition(closed(POINTER), ("batch",), CLOSED, strict=SERVES),
     "the manifest is missing": Condition(
-        broken(MANIFEST, gone), ("batch",), MENDED, ("rollback --reason x",), strict=SERVES),
+        broken(MANIFEST, gone), said=MENDED, remedy=("rollback --reason x",), strict=SERVES),
     "the manifest is empty": Condition(
-        broken(MANIFEST, text("")), ("batch",), MENDED, ("rollback --reason x",), strict=SERVES),
+        broken(MANIFEST, text("")), said=MENDED, remedy=("rollback --reason x",), strict=SERVES),
     "the manifest is half": Condition(
-        broken(MANIFEST, half), ("batch",), MENDED, ("rollback --reason x",), strict=SERVES),
-    "the manifest is closed": Condition(closed(MANIFEST), ("batch",), CLOSED, strict=SERVES),
+        broken(MANIFEST, half), said=MENDED, remedy=("rollback --reason x",), strict=SERVES),
+    "the manifest is closed": Condition(closed(MANIFEST), said=CLOSED, strict=SERVES),
     "the pickle is missing": Condition(
-        broken(PICKLE, gone), ("batch",), MENDED, ("rollback --reason x",), strict=SERVES),
+        broken(PICKLE, gone), said=MENDED, remedy=("rollback --reason x",), strict=SERVES),
     "the pickle is half": Condition(
-        broken(PICKLE, half), ("batch",), MENDED, ("rollback --reason x",), strict=SERVES),
-    "the pickle is closed": Condition(closed(PICKLE), ("batch",), CLOSED, strict=SERVES),
+        broken(PICKLE, half), said=MENDED, remedy=("rollback --reason x",), strict=SERVES),
+    "the pickle is closed": Condition(closed(PICKLE), said=CLOSED, strict=SERVES),
     "the model's receipt is binary": Condition(changed(RECEIPT, binary)),
     "the model is of another version": Condition(
-        another_version, ("batch",), "player train|player rollback", ("train --reason x",), strict=SERVES),
+        another_version, said="player train", remedy=("train --reason x",), strict=SERVES),
     # database
     "the database is missing": Condition(changed(DATABASE, gone), strict=SERVES, said="player db upgrade"),
     "the database is empty": Condition(changed(DATABASE, text("")), strict=SERVES, said="player db upgrade"),

@@ -25,6 +25,7 @@ from player.storage.local.rescue import open_spool
 from player.storage.migrations import prepare, upgrade
 from player.storage.tables import create_engine_for
 from player.training import Trained
+from player.trust import cage
 from tests.postgres import free_port
 from tests.storage_rows import select, with_database
 
@@ -152,6 +153,15 @@ def test_doctor_finds_and_mends(production: Settings, harm: Callable[[Settings],
     assert (0, {}) == doctor("--fix")
     assert (0, {}) == doctor()
     before_serving(production)
+
+
+def test_a_trial_without_a_cage_is_for_a_person_to_weigh(production: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has no means to isolate a trial, that is said, and nothing is kept from starting."""
+    monkeypatch.setattr(cage, "missing", lambda: ["the network"])
+    before_serving(production)
+
+    assert (0, {}) == doctor()
+    assert "could reach the network" in CliRunner().invoke(main, ["-e", "production", "doctor"]).output
 
 
 def test_doctor_changes_nothing_by_itself(production: Settings) -> None:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import uvicorn
@@ -99,6 +100,20 @@ def test_a_worker_takes_all_the_open_files_it_may_have() -> None:
 
     assert min(WISHED_FILES, before[1]) == after[0]
     assert after[0] - OWN_FILES == most
+
+
+@pytest.mark.parametrize("hard", [2000, -1], ids=["some", "unlimited"])
+def test_where_there_is_no_limit_enough_are_asked_for(monkeypatch: pytest.MonkeyPatch, hard: int) -> None:
+    """Unlimited is a number of its own for the system; as a number it would be less than any."""
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
+    hard = resource.RLIM_INFINITY if hard < 0 else hard
+    asked = Mock()
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, hard))
+    monkeypatch.setattr(resource, "setrlimit", asked)
+    most_connections()
+
+    wished = WISHED_FILES if hard == resource.RLIM_INFINITY else min(WISHED_FILES, hard)
+    assert (wished, hard) == asked.call_args.args[1]
 
 
 class Beginner:

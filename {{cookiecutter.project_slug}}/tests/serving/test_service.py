@@ -19,7 +19,7 @@ from player.config import Settings, load_settings
 from player.model import saving, store
 from player.serving.service import bind
 from player.serving.supervisor import Supervisor, Worker
-from player.serving.worker import READY, note_trouble
+from player.serving.worker import READY, configure, note_trouble
 from player.settings.sections import Server
 from player.storage import queries
 from player.storage.tables import create_engine_for
@@ -167,19 +167,23 @@ def test_an_answer_of_two_packets_does_not_wait(home: Path) -> None:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_a_process_that_cannot_be_started_is_tried_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_cannot_be_started_is_tried_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """Where the system has no process to give, the other workers go on, and the next try may succeed."""
     supervisor = Supervisor(settings, Mock())
-    dead, new = worker(is_alive=False), worker(is_alive=True)
-    supervisor.workers = [dead, worker(is_alive=True)]
+    old, dead, new = (worker(is_alive) for is_alive in (True, False, True))
+    supervisor.workers = [old, dead]
     monkeypatch.setattr(supervisor, "start_worker", Mock(side_effect=[BlockingIOError("no process"), EOFError, new]))
 
     supervisor.replace_dead()
-    assert supervisor.workers[0] is dead
+    assert [old, dead] == supervisor.workers
+    assert "no worker can be started: no process" in caplog.text
     supervisor.restart_in_turn()
-    assert supervisor.workers[0] is dead
+    assert "no worker can be started: EOFError" in caplog.text
+    assert [old, dead] == supervisor.workers
     supervisor.replace_dead()
-    assert supervisor.workers[0] is new
+    assert [old, new] == supervisor.workers
 
 
 def worker(is_alive: bool) -> Worker:
@@ -187,6 +191,13 @@ def worker(is_alive: bool) -> Worker:
     return Worker(
         Mock(is_alive=Mock(return_value=is_alive)), Mock(poll=Mock(return_value=True), recv=Mock(return_value=READY))
     )
+
+
+def test_a_service_does_not_say_what_it_runs_on(settings: Settings) -> None:
+    """The header `Server` would tell a stranger which holes to try; without a trusted proxy none is believed."""
+    found = configure(Mock(), settings)
+
+    assert (False, False) == (found.server_header, found.proxy_headers)
 
 
 def own_port() -> Server:
