@@ -97,7 +97,8 @@ class Shadow:
             COPIES.labels("sent").inc()
         except (OSError, http.client.HTTPException) as error:
             COPIES.labels("failed").inc()
-            self.quiet.say(logging.WARNING, f"the shadow at {self.url} does not answer: {str(error) or type(error).__name__}")
+            why = str(error) or type(error).__name__
+            self.quiet.say(logging.WARNING, f"the shadow at {self.url} does not answer: {why}")
             connection.close()
             self.stopping.wait(PAUSE_SECONDS)
 
