@@ -67,7 +67,8 @@ def unit_tests(move: Move) -> Verdict:
         return Verdict("unit tests", True, f"passed on the way to {move.source.environment}")
     if find_spec("pytest") is None:
         return Verdict("unit tests", False, 'they need pytest here: pip install -c constraints.txt -e ".[dev]"')
-    command = [sys.executable, "-m", "pytest", "-q", "-x", *UNIT_TESTS]
+    # Without a cache: in a container the project's folder cannot be written.
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *UNIT_TESTS]
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and tests
             command, cwd=move.target.home, capture_output=True, text=True, timeout=TEST_SECONDS, check=False

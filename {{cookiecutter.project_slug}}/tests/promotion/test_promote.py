@@ -119,6 +119,14 @@ def test_a_model_that_learned_further_up_passes_the_unit_tests_there(project: Pa
     assert "unit tests: 1 failed" in run("promote", "acceptance", "--reason", "because").stderr
 
 
+def test_unit_tests_leave_nothing_behind(project: Path) -> None:
+    """In a container the project's folder cannot be written, so the gate leaves no cache there."""
+    before = {path.name for path in project.iterdir()}
+    move("testing")
+
+    assert {path.name for path in project.iterdir()} - before <= {"output", "__pycache__"}
+
+
 def last_record(environment: str) -> str:
     """Return the reasons in the newest record, which is one of a refusal."""
     found = records.read(load_settings(environment))[-1]
