@@ -4,7 +4,6 @@ import json
 import os
 import sqlite3
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -23,9 +22,9 @@ from player.promotion.key_commands import keys
 from player.retraining.commands import retrain, schedule
 from player.serving.commands import doctor, serve
 from player.settings.commands import config
-from player.settings.remedies import of_database, of_system
+from player.settings.remedies import of_system
 from player.storage.commands import db, erase
-from player.storage.database import hide_password
+from player.storage.database import advise
 from player.web.joining import join
 
 if TYPE_CHECKING:
@@ -60,11 +59,7 @@ def meaning(error: Exception, environment: str | None) -> str:
     """Return in one sentence what a disk or a database did not do, and what to do about it."""
     if isinstance(error, OSError):
         return f"{error.filename or 'The system'}: {of_system(error)}" if error.strerror else str(error)
-    said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-    with suppress(PlayerError):
-        said = hide_password(said, load_settings(environment))
-    remedy = of_database(error)
-    return f"The database did not do what was asked: {said}{remedy and f' ({remedy})'}"
+    return f"The database did not do what was asked: {advise(error, load_settings(environment))}"
 
 
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})

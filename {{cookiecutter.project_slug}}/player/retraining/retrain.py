@@ -33,6 +33,7 @@ from player.retraining.recipes import Recipe, recipes
 from player.retraining.report import BUSY, KEPT, NEW_MODEL, NOT_NEEDED, Outcome, write_page
 from player.retraining.trigger import COLLECTED, reason_to_retrain
 from player.storage import queries
+from player.storage.database import advise
 from player.storage.migrations import upgrade
 from player.storage.records import record_model
 from player.storage.tables import create_engine_for
@@ -132,9 +133,7 @@ def read_database(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, dict[
     try:
         return read_labelled(engine), queries.recent(engine, RECENT_ANSWERS), read_senders(engine)
     except SQLAlchemyError as error:
-        raise StorageError(
-            f"The database cannot be read ({type(error).__name__}); `player doctor` says more."
-        ) from None
+        raise StorageError(f"The database cannot be read: {advise(error, settings)}.") from None
     finally:
         engine.dispose()
 

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ STATES = {
     "53100": "the server's disk is full: free some space there",
     "25006": "the server only lets read: is it a replica?",
 }
+A_PAGE = 4096
 LOCKED = "another program holds the file: end it, or wait"
 DAMAGED = "the file is damaged: move it away and restore the newest backup (`player db backup` makes them)"
 SQLITE = {
@@ -94,8 +96,12 @@ def of_database(error: BaseException, path: Path | None = None) -> str:
         return of_system(original)
     if said := STATES.get(getattr(original, "sqlstate", None) or ""):
         return said
-    text = str(original)
-    return next((remedy for pattern, remedy in POSTGRESQL if re.search(pattern, text, re.IGNORECASE)), "")
+    return of_postgresql(str(original))
+
+
+def of_postgresql(said: str) -> str:
+    """Return what to do about what PostgreSQL's client programs have *said*, "" when that is not known."""
+    return next((remedy for pattern, remedy in POSTGRESQL if re.search(pattern, said, re.IGNORECASE)), "")
 
 
 def of_sqlite(error: sqlite3.Error, path: Path | None) -> str:
@@ -107,6 +113,8 @@ def of_sqlite(error: sqlite3.Error, path: Path | None) -> str:
         return STATES["42P01"]
     if code == sqlite3.SQLITE_CANTOPEN and (trouble := open_one_more()):
         return trouble
+    if path and path.parent.is_dir() and shutil.disk_usage(path.parent).free < A_PAGE:
+        return FULL  # SQLite itself speaks of "disk I/O error"
     if path and path.parent.is_dir() and not path.exists():
         return "it is not there: restore the newest backup, or make a new one with `player db upgrade`"
     return of_path(path) if path else ""

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import tarfile
+import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -14,11 +15,11 @@ from sqlalchemy.engine import URL, make_url
 
 from player.config import Settings
 from player.errors import StorageError
-from player.settings.remedies import of_system
+from player.settings.remedies import LOCKED, of_postgresql, of_system
 from player.storage.database import advise
 from player.storage.retention import forget_files
 
-MOST_SECONDS = 3600
+MOST_SECONDS, LOCKED_SECONDS = 3600, 60
 
 
 def back_up(settings: Settings, folder: Path) -> list[Path]:
@@ -57,10 +58,19 @@ def whole(path: Path, write: Callable[[Path], None]) -> Path:
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
-    """Copy a SQLite file as it is at one moment, also while others write to it (sqlite.org/backup.html)."""
+    """Copy a SQLite file as it is at one moment, also while others write to it (sqlite.org/backup.html).
+
+    Raises StorageError when another program lets nobody read for a minute.
+    """
+    until = time.monotonic() + LOCKED_SECONDS
+
+    def give_up(status: int, _left: int, _total: int) -> None:
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > until:
+            raise StorageError(f"{source} could not be copied: {LOCKED}.")
+
     with closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)) as here, \
          closing(sqlite3.connect(target)) as there:  # fmt: skip
-        here.backup(there)
+        here.backup(there, progress=give_up)
 
 
 def dump_postgresql(url: URL, target: Path) -> None:
@@ -74,7 +84,8 @@ def dump_postgresql(url: URL, target: Path) -> None:
         command, env=variables, capture_output=True, text=True, timeout=MOST_SECONDS, check=False
     )
     if done.returncode:
-        raise StorageError(f"pg_dump failed: {' '.join(done.stderr.split())[:300]}")
+        said = " ".join(done.stderr.split())
+        raise StorageError(f"pg_dump failed: {of_postgresql(said) or said[:300]}")
 
 
 def pack(folder: Path, target: Path) -> None:

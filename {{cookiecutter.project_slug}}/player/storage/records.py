@@ -5,10 +5,8 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from player.config import Settings
-from player.errors import StorageError
 from player.model.store import Manifest
 from player.storage import queries
 from player.storage.migrations import upgrade
@@ -33,7 +31,7 @@ def record_model(manifest: Manifest, settings: Settings) -> None:
 
 
 def start_run(engine: Engine, source: str, target: str) -> str:
-    """Keep that a run started, and return its id; raises StorageError."""
+    """Keep that a run started, and return its id."""
     run = uuid.uuid4().hex
     values = {"id": run, "started_at": datetime.now(UTC), "source": source, "target": target}
     execute(engine, sa.insert(BatchRun).values(**values, rows=0, warnings=0, model="", status="running"))
@@ -41,15 +39,12 @@ def start_run(engine: Engine, source: str, target: str) -> str:
 
 
 def finish_run(engine: Engine, run: str, status: str, rows: int = 0, warnings: int = 0, model: str = "") -> None:
-    """Keep how the run with the id *run* ended: `done` or `failed`; raises StorageError."""
+    """Keep how the run with the id *run* ended: `done` or `failed`."""
     values = {"finished_at": datetime.now(UTC), "rows": rows, "warnings": warnings, "model": model, "status": status}
     execute(engine, sa.update(BatchRun).where(BatchRun.id == run).values(**values))
 
 
 def execute(engine: Engine, statement: sa.Executable) -> None:
-    """Run one statement in a transaction of its own; raises StorageError."""
-    try:
-        with engine.begin() as connection:
-            connection.execute(statement)
-    except SQLAlchemyError as error:
-        raise StorageError(f"The run cannot be recorded in the database ({type(error).__name__}).") from None
+    """Run one statement in a transaction of its own."""
+    with engine.begin() as connection:
+        connection.execute(statement)

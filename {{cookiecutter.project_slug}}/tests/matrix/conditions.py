@@ -388,7 +388,7 @@ CONDITIONS: dict[str, Condition] = {
     "the database is half": Condition(damaged_database(half), ("monitor",), DAMAGED),
     "the database is a folder": Condition(changed(DATABASE, folder), STORES, "a folder stands where"),
     "the database is closed": Condition(closed(DATABASE), STORES, CLOSED),
-    "the database is read-only": Condition(read_only(DATABASE), SERVES[:1], CLOSED),
+    "the database is read-only": Condition(read_only(DATABASE), said=CLOSED),
     "the database is older": Condition(
         broken(DATABASE, sql("DROP TABLE owner", "DROP TABLE batch_runs",
                              "UPDATE alembic_version SET version_num = '0001'")),
@@ -418,7 +418,8 @@ CONDITIONS: dict[str, Condition] = {
     "the spool is locked": Condition(locked(SPOOL), SERVES, "another program holds the file"),
     "another service ships": Condition(lock_held(SPOOL + ".lock")),
     # output folder
-    "the output is missing": Condition(changed("output", gone), strict=SERVES, said="the folder"),
+    "the output is missing": Condition(
+        changed("output", gone), strict=SERVES, said="the folder|player db upgrade|no database|Deleted rows: 0"),
     "the output is a file": Condition(changed("output", a_file), SERVES, "a file stands where a folder should be"),
     "the output is closed": Condition(closed("output"), SERVES, CLOSED),
     "the output is read-only": Condition(read_only("output"), SERVES[:1], CLOSED),

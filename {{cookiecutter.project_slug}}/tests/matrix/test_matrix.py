@@ -19,7 +19,7 @@ from player.cli import main
 
 FULL = os.environ.get("PLAYER_TEST_MATRIX", "short") == "full"
 IDS = {f"shipped-{i}" for i in range(ROWS)} | {f"waiting-{i}" for i in range(WAITING)}
-REPORTS = ("doctor", "doctor --fix", "inspect")  # what is wrong stands in what they show
+REPORTS = ("doctor", "doctor --fix", "inspect", "erase")  # what is wrong stands in what they show
 EVEN_WHEN_WELL = {
     "join": "nobody hosts here",
     "shadow": "nothing was mirrored",

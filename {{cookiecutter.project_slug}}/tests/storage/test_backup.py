@@ -48,6 +48,21 @@ def test_sqlite_is_copied_while_it_is_written(model_settings: Settings) -> None:
         assert "current.json" in archive.getnames()
 
 
+def test_a_file_that_stays_locked_is_not_waited_for_without_end(
+    model_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program that lets nobody read is named, and nothing half is left."""
+    filled(model_settings).stop()
+    monkeypatch.setattr("player.storage.backup.LOCKED_SECONDS", 0.1)
+    with closing(sqlite3.connect(model_settings.home / "output" / "testing.db", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StorageError, match="could not be copied: another program holds the file"):
+            back_up(model_settings, tmp_path / "backups")
+
+    assert [] == list((tmp_path / "backups").iterdir())
+
+
 def test_postgresql_is_dumped_and_comes_back(
     model_settings: Settings, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
