@@ -33,7 +33,7 @@ FOR_OTHERS = {  # the beginning of a line that this walk does not type, and why
 ON_A_SERVER = ("docs/runbook.md", "server/README.md")
 OF_THE_SHELL = ("source", "export", "cd")
 INSTEAD = {"make play": "true", "make test": "true", "make dtap": "player dtap", "make serve": "player serve"}
-SERVERS = ("player serve", "player dtap", "player schedule", "customer host --address")
+SERVERS = re.compile(r"player( --environment \w+)? (serve|dtap|schedule)\b|customer host --address")
 FIRST_SCORE_SECONDS = 60.0
 REPORT: list[dict[str, object]] = []
 
@@ -104,7 +104,7 @@ class Shell:
         line = INSTEAD.get(line, line).replace("0.0.0.0", "127.0.0.1")
         if line.startswith("export "):
             self.exported += f"{line}; "
-        elif line.startswith(SERVERS):
+        elif SERVERS.match(line):
             self.serve(document, line)
         else:
             check(*type_in(self.home, document, self.exported + line, line), line)
