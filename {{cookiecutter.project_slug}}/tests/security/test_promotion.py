@@ -76,7 +76,7 @@ def test_a_stage_without_a_key_promotes_nothing_into_a_strict_one(
     project: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where testing has no key nothing of it can be believed, so nothing of it goes to acceptance."""
-    (project / "keys" / "testing-signing.key").write_text("", encoding="utf-8")
+    (project / "keys" / "testing-signing.key").unlink()
     forge(load_settings("testing"), trained, "")
 
     assert "is not signed" in promote("acceptance").stderr
@@ -100,12 +100,21 @@ def test_a_gate_measures_the_model_and_leaves_it_unsigned_when_it_is_bad(project
     assert before == store.pointer(testing)
 
 
-def test_the_first_model_of_a_stage_is_measured_too(project: Path, trained: Trained) -> None:
-    """There is no model to compare it with, but there are rows."""
+@pytest.mark.parametrize(
+    ("first", "compared_with"),
+    [(False, "the model before"), (True, "the most frequent label")],
+    ids=["the pointer was taken away", "the first"],
+)
+def test_a_model_without_a_current_one_is_measured_too(
+    project: Path, trained: Trained, first: bool, compared_with: str
+) -> None:
+    """Without a pointer the records say what it is compared with; without both there still are rows."""
     development, testing = load_settings("development"), load_settings("testing")
     bad = saving.save(dataclasses.replace(trained, pipeline=negated(trained)), development).version
     store.activate(bad, development)
     (store.folder(testing) / store.POINTER).unlink()
+    if first:
+        records.path_of(testing).unlink()
 
-    assert "the most frequent label" in promote("testing").stderr
+    assert compared_with in promote("testing").stderr
     assert store.pointer(testing) is None
