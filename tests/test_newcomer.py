@@ -56,6 +56,11 @@ def played_at(project: Path) -> str:
     return str(game["url"])
 
 
+def has_tests(project: Path) -> bool:
+    """Tell whether what the tests need is installed, which playing does not need."""
+    return any((project / ".venv").glob("*/pytest*"))
+
+
 def test_the_first_game_finds_a_free_port(fresh: Path, taken: int) -> None:
     """From nothing, `make play` installs, trains, serves on a port that is free, says which, and plays a whole game."""
     said = make("play", fresh)
@@ -63,6 +68,7 @@ def test_the_first_game_finds_a_free_port(fresh: Path, taken: int) -> None:
 
     assert address != f"http://127.0.0.1:{taken}"
     assert f"http://127.0.0.1:{taken} is taken; the player gets {address} instead." in said
+    assert not has_tests(fresh)
 
 
 def test_the_port_of_the_variable_is_used(fresh: Path) -> None:
@@ -81,3 +87,6 @@ def test_lint_finds_nothing_in_a_fresh_project(fresh: Path) -> None:
         (fresh / folder / "litter.py").write_text("import not_ours, os\n", encoding="utf-8")
 
     make("lint", fresh)
+    assert has_tests(fresh)
+    make("play", fresh)
+    assert has_tests(fresh)
