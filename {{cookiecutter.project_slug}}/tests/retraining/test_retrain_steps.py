@@ -136,5 +136,5 @@ def test_a_database_that_cannot_be_read_is_said_in_one_line(
     """Without what it holds."""
     monkeypatch.setattr(retrain, "upgrade", lambda _: None)
 
-    with pytest.raises(StorageError, match=r"cannot be read \(OperationalError\); `player doctor` says more"):
+    with pytest.raises(StorageError, match=r"cannot be read: .*run `player db upgrade`"):
         retrain.read_database(settings)
