@@ -106,11 +106,12 @@ def incumbent_of(target: Settings) -> store.Manifest | None:
 
     Where the pointer cannot be believed, the signed records say which model became current last.
     """
-    active = readable_pointer(target)
-    known = [each["version"] for each in read(target) if each["outcome"] in (APPROVED, ROLLED_BACK)]
-    version = active.current if active else known[-1] if known else ""
+    if active := readable_pointer(target):
+        known = [active.current]
+    else:
+        known = [each["version"] for each in read(target) if each["outcome"] in (APPROVED, ROLLED_BACK)]
     try:
-        return store.read_manifest(version, target) if version else None
+        return store.read_manifest(known[-1], target) if known else None
     except ModelMissing:
         return None
 
