@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from player.config import Settings
+from player.storage.columns import to_text
 from player.storage.tables import create_engine_for
-from player.storage.writer import LabelRow, PredictionRow
+from player.storage.writer import LabelRow, PredictionRow, Writer, read_row
 
 # Yesterday: what is shipped and old leaves the spool, whenever the tests run.
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
@@ -27,6 +28,12 @@ def prediction(request_id: str, minute: float = 0, **changes: Any) -> Prediction
 def label(request_id: str, value: Any, minute: float = 0) -> LabelRow:
     """Return a label, received *minute* minutes after noon."""
     return LabelRow(str(uuid.uuid4()), request_id, value, NOON + timedelta(minutes=minute), "customer")
+
+
+def find(writer: Writer, request_id: str) -> PredictionRow | None:
+    """Return the row that the spool has under this id."""
+    body = writer.spool.first("prediction", to_text(request_id))
+    return read_row(body, request_id) if body else None
 
 
 def with_database(settings: Settings, url: str) -> Settings:

@@ -7,16 +7,17 @@ here, where a waiting connection costs next to nothing.
 import asyncio
 import json
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import quote
 
+from player.serving.gateway import Answer, Headers
 from player.settings.sections import Server
 
 log = logging.getLogger(__name__)
 
 REFUSE_AFTER = 0.5  # seconds, so that who asks again at once, without a look at Retry-After, costs little
+TWO_LENGTHS = "A request says its length once: two lengths can hide a second request."
 SMALL = 16_384  # bytes of each body that always have room, so that a few huge ones keep no ordinary request out
-PRINTABLE = "".join(chr(code) for code in range(33, 127))
 
 
 class ClientGone(Exception):
@@ -33,11 +34,11 @@ class NotRead(Exception):
 
 
 class Front:
-    """An ASGI application that hands complete requests, and no more than can be served, to another one."""
+    """An ASGI application that hands complete requests, and no more than can be served, to what answers them."""
 
-    def __init__(self, app: Any, server: Server) -> None:
-        """Stand before the ASGI application *app*, with the limits of *server*."""
-        self.app = app
+    def __init__(self, ask: Callable[[Any, bytearray], Awaitable[Answer]], server: Server) -> None:
+        """Let *ask* answer each scope and its whole body, within the limits of *server*."""
+        self.ask = ask
         self.server = server
         self.waiting = 0
         self.held = 0  # bytes of all bodies that were read and not answered, without the first `SMALL` of each
@@ -47,16 +48,16 @@ class Front:
         """Read one request whole and answer it, or refuse it with 400, 408, 413 or 503."""
         send = self.with_farewell(send)
         if {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}:
-            return await refuse(send, 400, "A request says its length once: two lengths can hide a second request.")
+            return await respond(send, *refusal(400, TWO_LENGTHS))
         body = bytearray()
         try:
             async with asyncio.timeout(self.server.body_timeout_seconds):
                 await self.read_body(scope, receive, body)
             await self.answer(scope, body, send)
         except TimeoutError:
-            await refuse(send, 408, "The request did not arrive in time.")
+            await respond(send, *refusal(408, "The request did not arrive in time."))
         except NotRead as error:
-            await refuse(send, error.status, error.detail)
+            await respond(send, *refusal(error.status, error.detail))
         except ClientGone:
             return None
         finally:
@@ -67,16 +68,21 @@ class Front:
         """Let the application answer, unless so many wait for it that one more is told to come back."""
         if self.waiting >= self.server.max_waiting:
             await asyncio.sleep(REFUSE_AFTER)
-            return await refuse(send, 503, "Too many requests at once; ask again.", close=False)
+            return await respond(send, *refusal(503, "Too many requests at once; ask again.", close=False))
         self.waiting += 1
         try:
-            await self.app(complete(scope, body), replay(body), send)
-        except Exception:  # no thread, no memory: whatever the application itself meets, it answers itself
-            log.exception("a request could not be handed on")
-            await refuse(send, 503, "No means to answer now; ask again.", close=False)
+            await respond(send, *await self.ask_safely(scope, body))
         finally:
             self.waiting -= 1
         return None
+
+    async def ask_safely(self, scope: Any, body: bytearray) -> Answer:
+        """Return the answer; 503 without a thread or memory for it: what the application meets, it answers itself."""
+        try:
+            return await self.ask(scope, body)
+        except Exception:
+            log.exception("a request could not be handed on")
+            return refusal(503, "No means to answer now; ask again.", close=False)
 
     async def read_body(self, scope: Any, receive: Any, body: bytearray) -> None:
         """Read the whole body into *body*; raises NotRead when it is too large; a declared size is believed at once.
@@ -117,24 +123,8 @@ def beyond_small(size: int) -> int:
     return max(0, size - SMALL)
 
 
-def complete(scope: Any, body: bytearray) -> Any:
-    """Return *scope* as it would be had the whole *body* come at once, its query in plain ASCII."""
-    headers = [(k, v) for k, v in scope["headers"] if k not in (b"content-length", b"transfer-encoding")]
-    headers.append((b"content-length", str(len(body)).encode()))
-    return {**scope, "headers": headers, "query_string": quote(scope["query_string"], safe=PRINTABLE).encode()}
-
-
-def replay(body: bytearray) -> Any:
-    """Return an ASGI `receive` that gives the whole *body*, no copy of it."""
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive
-
-
-async def refuse(send: Any, status: int, detail: str, close: bool = True) -> None:
-    """Send a problem document, and *close* the connection, because what is left of such a request is not worth reading.
+def refusal(status: int, detail: str, close: bool = True) -> Answer:
+    """Return a problem document that *closes* the connection: what is left of such a request is not worth reading.
 
     Where it was read whole the connection may stay, so that asking again costs little.
     """
@@ -142,5 +132,10 @@ async def refuse(send: Any, status: int, detail: str, close: bool = True) -> Non
     headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
     headers += [(b"retry-after", b"1")] if status == 503 else []
     headers += [(b"connection", b"close")] if close else []
+    return status, headers, body
+
+
+async def respond(send: Any, status: int, headers: Headers, body: bytes) -> None:
+    """Send one answer."""
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,13 +1,17 @@
 """The connections of a worker: how many it may hold, and which one goes when there are too many or one is too slow."""
 
+import re
 import socket
 import time
 from contextlib import suppress
 from typing import Any
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 BACKLOG = 1024
+LONGEST_HEAD = 65_536
+# Java's client asks to go on in HTTP/2, as one may ignore (RFC 9110, 7.8). The parser would then leave out the body.
+UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 OWN_FILES = 100  # a worker needs so many for itself: database, spool, log, models
 WISHED_FILES = 4096
 
@@ -24,10 +28,11 @@ class Listening(socket.socket):
         super().listen(BACKLOG)
 
 
-class Connection(H11Protocol):
+class Connection(HttpToolsProtocol):
     """One connection of many; at most *most* of them are kept."""
 
     most = 0
+    beside_body = 0  # bytes of this request that were head, sizes of chunks, or what follows the last chunk
 
     def connection_made(self, transport: Any) -> None:
         """Take the connection, and let another one go when it is one too many."""
@@ -35,6 +40,23 @@ class Connection(H11Protocol):
         self.since = time.monotonic()
         if len(self.connections) > self.most:
             least_needed(self, self.connections - {self}).transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless more than LONGEST_HEAD bytes are no body: the parser would keep an endless head in memory."""
+        self.beside_body += len(data)
+        super().data_received(data if in_request(self) else UPGRADE.sub(b"\r\nIgnored:", data))
+        if self.beside_body > LONGEST_HEAD and not self.transport.is_closing():
+            self.send_400_response("The head of the request is too long.")
+
+    def on_message_begin(self) -> None:
+        """Count anew."""
+        self.beside_body = 0
+        super().on_message_begin()
+
+    def on_body(self, body: bytes) -> None:
+        """Count what is body, and for each byte of it eight more: a chunk of one byte has five beside it."""
+        self.beside_body -= 9 * len(body)
+        super().on_body(body)
 
 
 def least_needed(newest: Any, others: Any) -> Any:
@@ -47,8 +69,12 @@ def least_needed(newest: Any, others: Any) -> Any:
 
 def waits_for_head(connection: Any) -> bool:
     """Tell whether *connection* is neither in a request nor idle between two: it owes us the head of one."""
-    in_request = connection.cycle is not None and not connection.cycle.response_complete
-    return not idles(connection) and not in_request
+    return not idles(connection) and not in_request(connection)
+
+
+def in_request(connection: Any) -> bool:
+    """Tell whether the head of a request has come, and its answer has not left."""
+    return connection.cycle is not None and not connection.cycle.response_complete
 
 
 def idles(connection: Any) -> bool:

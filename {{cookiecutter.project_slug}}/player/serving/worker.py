@@ -9,18 +9,17 @@ import socket
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from multiprocessing.connection import Connection as Wire
 from typing import Any
 
 import uvicorn
-from a2wsgi import WSGIMiddleware
 
 from player.config import load_settings
 from player.errors import PlayerError
 from player.serving.buffering import Front
 from player.serving.connections import Connection, Listening, close_stalled, most_connections
+from player.serving.gateway import Gateway
 from player.settings.remedies import of_system
 from player.settings.sections import Settings
 
@@ -86,9 +85,7 @@ async def serve(app: Any, settings: Settings, sock: socket.socket, wire: Wire, s
 
     The port opens here, by listening, when everything else is ready.
     """
-    gateway = WSGIMiddleware(app, workers=settings.server.threads)
-    start_threads(gateway.executor, settings.server.threads)
-    front = Front(gateway, settings.server)
+    front = Front(Gateway(app, settings.server.threads).answer, settings.server)
     Connection.most = most_connections()
     server = DrainedServer(configure(front, settings))
     asyncio.get_running_loop().set_exception_handler(partial(note_trouble, server, stop))
@@ -138,12 +135,6 @@ def take_no_more(server: uvicorn.Server) -> None:
     """Leave new connections to the siblings: the socket is theirs as well."""
     for listening in server.servers:
         listening.close()
-
-
-def start_threads(pool: ThreadPoolExecutor, count: int) -> None:
-    """Start all threads of *pool* now: when memory is short, none could be started."""
-    together = threading.Barrier(count)
-    list(pool.map(lambda _: together.wait(), range(count)))
 
 
 async def say_goodbye(server: uvicorn.Server, seconds: float) -> None:

@@ -69,11 +69,6 @@ class Writer:
         self._shipper.stop(timeout)
         self.spool.close()
 
-    def find(self, request_id: str) -> PredictionRow | None:
-        """Return the recent row with this id, whichever process of the machine answered it; None when there is none."""
-        body = self.spool.first("prediction", to_text(request_id))
-        return read_row(body, request_id) if body else None
-
     def put_prediction(self, row: PredictionRow) -> PredictionRow:
         """Return *row*, durable; when its id was used before, the first row with it. Raises NotDurable."""
         return self.put_predictions([row])[0]

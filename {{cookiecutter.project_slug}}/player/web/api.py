@@ -74,14 +74,12 @@ def answer_once(asked: payload.Asked, caller: str, started: float) -> tuple[payl
     something else is nobody's business: by setting, the question is answered under a new id, or refused with 409.
     """
     writer = components().writer
-    earlier = writer.find(asked.key)
-    if earlier is None:
-        made = ask_model(asked, caller, started)
-        earlier = writer.put_prediction(made)  # another process may have been faster
-        if earlier is made:
-            return asked, made, True
-    if earlier.client == caller and payload.same(earlier.features, what_is_kept(asked)):
-        return asked, earlier, False
+    made = ask_model(asked, caller, started)
+    first = writer.put_prediction(made)
+    if first is made:
+        return asked, made, True
+    if first.client == caller and payload.same(first.features, made.features):
+        return asked, first, False
     if components().settings.access.reused_ids == "refuse":
         abort(409, "This request_id was used for something else; send a new one.")
     asked = asked.under_new_id()

@@ -1,6 +1,7 @@
 """Who calls: by the key that came with a request, else by the address of the other side."""
 
 import ipaddress
+from functools import lru_cache
 
 from player.config import Settings
 from player.settings.api_keys import fingerprint, read_api_keys
@@ -15,6 +16,7 @@ def known_keys(settings: Settings) -> dict[str, str]:
     return found
 
 
+@lru_cache(maxsize=4096)  # the same few ask again and again
 def plain_address(text: str | None) -> str:
     """Return *text* when it is an address, else "unknown": what a proxy passes on may be anything.
 

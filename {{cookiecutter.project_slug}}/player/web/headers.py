@@ -15,8 +15,7 @@ SECURITY_HEADERS = {
 
 def add_headers(response: Response) -> Response:
     """Tell browsers what this site never does, and everybody which request this was."""
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
+    response.headers.extend(SECURITY_HEADERS)
     # A header holds no other letters, and an id may be in any script.
     response.headers["X-Request-ID"] = one_line(request_id.get()).encode("ascii", "backslashreplace").decode()
     return response

@@ -140,7 +140,7 @@ def kept(features: Mapping[str, Any], most: int, names: Collection[str] = ()) ->
     read = {name for name in names if name in features and is_single(features[name])}
     found = {name: storable(features[name]) for name in features if name in read}
     others: dict[str, Any] = storable({name: features[name] for name in features if name not in read})
-    if len(json.dumps(others)) <= most:
+    if not others or len(json.dumps(others)) <= most:
         return {**others, **found}
     text = json.dumps({**others, **found})
     room, fitting = most - 200, {}  # 200 for the sentence below

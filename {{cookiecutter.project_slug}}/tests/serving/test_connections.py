@@ -3,9 +3,10 @@
 import asyncio
 import socket
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import Mock
 
 import pytest
@@ -21,6 +22,8 @@ from player.serving.connections import (
     most_connections,
 )
 
+T = TypeVar("T")
+
 
 @dataclass(eq=False)
 class Stub:
@@ -29,6 +32,12 @@ class Stub:
     since: float
     timeout_keep_alive_task: Any = None
     cycle: Any = None
+
+
+@pytest.fixture(autouse=True)
+def _room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room for three connections."""
+    monkeypatch.setattr(Connection, "most", 3)
 
 
 IDLE, BUSY = object(), SimpleNamespace(response_complete=False)
@@ -51,9 +60,13 @@ def test_the_least_needed_one_is_given_up(others: list[Stub], chosen: int | None
 
 
 async def hello(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with nothing."""
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
-    await send({"type": "http.response.body", "body": b""})
+    """Answer with the size of the body, once it is whole, and close."""
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size, more = size + len(message["body"]), message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
+    await send({"type": "http.response.body", "body": b"%d" % size})
 
 
 async def visit(port: int, visitors: int) -> tuple[bytes, int]:
@@ -69,22 +82,84 @@ async def visit(port: int, visitors: int) -> tuple[bytes, int]:
     return status, kept
 
 
-def test_idle_visitors_do_not_use_up_the_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With room for three connections, thirty idle visitors leave room for one who asks."""
-    monkeypatch.setattr(Connection, "most", 3)
+async def while_serving(visitor: Callable[[int], Awaitable[T]]) -> T:
+    """Return what *visitor* found at the port of a server of such connections."""
     config = uvicorn.Config(hello, http=Connection, backlog=1, ws="none", lifespan="off", log_config=None)
+    with socket.create_server(("127.0.0.1", 0)) as plain:
+        port = plain.getsockname()[1]
+        server = uvicorn.Server(config)
+        running = asyncio.create_task(server.serve([Listening(fileno=plain.detach())]))
+        found = await visitor(port)
+        server.should_exit = True
+        await running
+    return found
 
-    async def serve() -> tuple[bytes, int]:
-        with socket.create_server(("127.0.0.1", 0)) as plain:
-            port = plain.getsockname()[1]
-            server = uvicorn.Server(config)
-            running = asyncio.create_task(server.serve([Listening(fileno=plain.detach())]))
-            found = await visit(port, 30)
-            server.should_exit = True
-            await running
-        return found
 
-    assert (b"HTTP/1.1 200 OK\r\n", 2) == asyncio.run(serve())
+def test_idle_visitors_do_not_use_up_the_open_files() -> None:
+    """With room for three connections, thirty idle visitors leave room for one who asks."""
+    assert (b"HTTP/1.1 200 OK\r\n", 2) == asyncio.run(while_serving(lambda port: visit(port, 30)))
+
+
+CUT = b""
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+SENT = {
+    "a long value": (b"GET / HTTP/1.1\r\nX: ", b"x" * 1000, b"\r\n\r\n"),
+    "many headers": (b"GET / HTTP/1.1\r\nHost: x\r\n", b"X: 1\r\n" * 100, b"\r\n"),
+    "a long address": (b"GET /", b"x" * 1000, b" HTTP/1.1\r\n\r\n"),
+    "empty lines": (b"", b"\r\n" * 500, b"GET / HTTP/1.1\r\n\r\n"),
+    "a chunk's extension": (CHUNKED + b"1;", b"x" * 1000, b"\r\nx\r\n0\r\n\r\n"),
+    "what follows the last chunk": (CHUNKED + b"0\r\n", b"X: 1\r\n" * 100, b"\r\n"),
+}
+
+
+async def send(port: int, begin: bytes, piece: bytes, end: bytes, pieces: int) -> bytes:
+    """Return the status of the answer to *begin*, so many *pieces*, and *end*, and how much body that was.
+
+    CUT when there is no answer.
+    """
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(begin)
+        for _ in range(pieces):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)  # or the server would see one long piece
+        writer.write(end)
+        lines = (await asyncio.wait_for(reader.read(), 10)).splitlines()
+        return b"%s of %s" % (lines[0].split()[1], lines[-3]) if lines else CUT
+    except ConnectionError:  # the server has refused it while we were still sending
+        return CUT
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(("begin", "piece", "end"), SENT.values(), ids=SENT)
+@pytest.mark.parametrize(("pieces", "answers"), [(20, (b"200",)), (2000, (b"400", CUT))], ids=["short", "endless"])
+def test_an_endless_head_is_refused(
+    begin: bytes, piece: bytes, end: bytes, pieces: int, answers: tuple[bytes, ...]
+) -> None:
+    """Whatever of a request is no body must end: the parser keeps it, and nobody else's limit counts it."""
+    found = asyncio.run(while_serving(lambda port: send(port, begin, piece, end, pieces)))
+
+    assert found.partition(b" ")[0] in answers
+
+
+@pytest.mark.parametrize("name", [b"Upgrade", b"upgrade", b"UPGRADE"])
+def test_who_would_rather_speak_http_2_is_answered_in_http_1(name: bytes) -> None:
+    """With the body that came: Java's client asks so with its first request, whatever that is."""
+    asked = (b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nContent-Length: 1000\r\n" + name
+             + b": h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n")  # fmt: skip
+
+    assert b"200 of 1000" == asyncio.run(while_serving(lambda port: send(port, asked, b"x" * 100, b"", 10)))
+
+
+def test_a_body_in_the_smallest_chunks_is_no_endless_head() -> None:
+    """However much a client writes around each byte that it sends."""
+    chunk = b"1\r\nx\r\n"
+
+    found = asyncio.run(while_serving(lambda port: send(port, CHUNKED, chunk * 10, b"0\r\n\r\n", 4000)))
+
+    assert b"200 of 40000" == found
 
 
 def test_a_worker_takes_all_the_open_files_it_may_have() -> None:

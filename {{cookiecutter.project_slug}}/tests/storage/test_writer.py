@@ -12,7 +12,7 @@ from player.storage import queries
 from player.storage.columns import to_json
 from player.storage.tables import create_engine_for
 from player.storage.writer import Writer
-from tests.storage_rows import label, prediction, select, with_storage
+from tests.storage_rows import find, label, prediction, select, with_storage
 
 
 @pytest.fixture(name="writer")
@@ -28,8 +28,8 @@ def test_a_row_is_found_again_as_it_was(writer: Writer) -> None:
     row = prediction("a", features={"age": None, "name": "Zoë\x00\ud800", "list": [1, {"x": 2.5}]}, warnings=["odd"])
 
     assert row == writer.put_prediction(row)
-    assert row == writer.find("a")
-    assert writer.find("b") is None
+    assert row == find(writer, "a")
+    assert find(writer, "b") is None
 
 
 def test_the_first_row_with_an_id_stays(writer: Writer, settings: Settings) -> None:
@@ -38,7 +38,7 @@ def test_the_first_row_with_an_id_stays(writer: Writer, settings: Settings) -> N
     first = writer.put_prediction(prediction("a", pred=1))
 
     assert first == other.put_prediction(prediction("a", pred=0))
-    assert first == other.find("a")
+    assert first == find(other, "a")
     other.stop()
     writer.ship()
     assert [("a", "1")] == select(settings, "SELECT request_id, pred FROM predictions")
@@ -77,7 +77,7 @@ def test_any_text_is_an_id(writer: Writer, settings: Settings, odd: str) -> None
     row = writer.put_prediction(prediction(odd, client=odd, model=odd))
 
     assert writer.put_labels([label(odd, 1)]) == ["stored"]
-    assert writer.find(odd) is not None
+    assert find(writer, odd) is not None
     assert row.pred == 1
     assert writer.ship() == len(others) + 2
     assert writer.put_labels([label(odd, 0)]) == ["contradicts"]
@@ -178,6 +178,6 @@ def test_old_rows_are_forgotten_everywhere(settings: Settings) -> None:
 
     assert [("new",)] == select(settings, "SELECT request_id FROM predictions")
     assert [] == select(settings, "SELECT id FROM labels")
-    assert writer.find("old") is None
-    assert writer.find("new") is not None
+    assert find(writer, "old") is None
+    assert find(writer, "new") is not None
     writer.stop()
