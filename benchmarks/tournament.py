@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 PROJECT = Path(__file__).parents[1] / "{{cookiecutter.project_slug}}"
 FIRST_PORT, PORT = 21_000, 8_901
