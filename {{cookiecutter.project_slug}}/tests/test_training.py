@@ -10,7 +10,7 @@ import pytest
 from player.config import Settings
 from player.errors import DataError
 from player.features import clean_table, read_schema
-from player.training import Trained, build_pipeline, read_table, train
+from player.training import Trained, answer_unseen, build_pipeline, read_table, train
 
 
 def test_the_model_is_better_than_the_most_frequent_label(trained: Trained) -> None:
@@ -110,3 +110,59 @@ def test_calibration_leaves_the_answers_as_they_are(settings: Settings, classes:
 
     assert np.array_equal(calibrated.estimator.predict(prepared), pipeline.predict(features))
     assert prepared.shape[1] == 1 + 150
+
+
+def by_days(labels: np.ndarray, x: np.ndarray) -> pd.DataFrame:
+    """Return a table of one row a day from 2024-01-01 on, its rows in no order."""
+    days = pd.date_range("2024-01-01", periods=len(x)).strftime("%Y-%m-%d")
+    return pd.DataFrame({"applied_on": days, "x": x, "repaid": labels}).sample(frac=1, random_state=1)
+
+
+def test_the_newest_fifth_tests_what_the_others_taught(settings: Settings) -> None:
+    """In production only newer rows will come."""
+    x = np.random.default_rng(1).normal(size=100)
+
+    assert (
+        "learned from 2024-01-01 to 2024-03-20, tested on 2024-03-21 to 2024-04-09"
+        == train(by_days((x > 0).astype(int), x), settings).period
+    )
+
+
+def test_when_the_newest_rows_have_one_label_chance_chooses(settings: Settings) -> None:
+    """Where all have the same answer, nothing can be tested."""
+    x = np.random.default_rng(1).normal(size=100)
+    x[80:] = abs(x[80:])
+
+    assert "tested on 20 rows chosen by chance" == train(by_days((x > 0).astype(int), x), settings).period
+
+
+def test_a_model_that_is_worse_than_the_most_frequent_label_is_named(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the newest fifth the world has turned round."""
+    x = np.random.default_rng(1).normal(size=100)
+    labels = x > 0
+    labels[80:] = x[80:] < 0
+    with caplog.at_level(logging.WARNING):
+        trained = train(by_days(labels.astype(int), x), settings)
+
+    assert trained.metrics["accuracy"] < trained.metrics["baseline_accuracy"]
+    assert "no better than always answering the most frequent label" in caplog.text
+
+
+def test_each_row_of_a_small_table_is_answered_by_a_model_that_has_not_learned_it(settings: Settings) -> None:
+    """A label that was written wrong stays a surprise: who has learned it would know it."""
+    x = np.random.default_rng(1).normal(size=200)
+    labels = (x > 0).astype(int)
+    strange = int(abs(x).argmax())
+    labels[strange] = 1 - labels[strange]
+    table = pd.DataFrame({"x": x, "repaid": labels})
+    schema = read_schema(table, settings.data)
+    features = clean_table(table, schema)
+    fitted = build_pipeline(schema).fit(features, labels)
+
+    honest = answer_unseen(features, labels, schema, np.arange(160, 200), fitted)
+
+    assert list(range(200)) == honest.rows.tolist()
+    assert 0.95 < np.mean((honest.proba > 0.5) == labels) < 1
+    assert (honest.proba[strange] > 0.5) != labels[strange]

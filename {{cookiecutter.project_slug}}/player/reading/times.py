@@ -24,7 +24,7 @@ def read_times(given: pd.Series) -> tuple[pd.Series, str]:
         return given.astype("float64"), ""
     if pd.api.types.is_datetime64_any_dtype(given):
         return given, ""
-    texts = pd.Series(as_text_column(given).to_pandas(), index=given.index).astype("object")
+    texts = as_text_column(given).to_pandas().set_axis(given.index).astype("object")
     numbers = pd.to_numeric(texts, errors="coerce")
     if enough(numbers, texts):
         return numbers, ""
