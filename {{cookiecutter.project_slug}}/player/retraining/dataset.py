@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -29,21 +30,39 @@ SEEN_OFTEN = 10  # a new category that came less often is a mistake of the sende
 
 def read_labelled(engine: Engine) -> pd.DataFrame:
     """Return the newest labelled predictions, in the order they became known (`known_at`)."""
-    newest = sa.select(Prediction.received_at).order_by(Prediction.received_at.desc()).offset(MOST_ROWS).limit(1)
-    with engine.connect() as connection:
-        since = connection.execute(newest).scalar_one_or_none()
-    rows = queries.labelled(engine, since)
+    return as_known(queries.labelled(engine, since_when(engine)))
+
+
+def read_last_labelled(engine: Engine, count: int) -> pd.DataFrame:
+    """Return those of the newest *count* labels, as `read_labelled` does; costs the same however many are kept."""
+    return as_known(queries.last_labelled(engine, count))
+
+
+def as_known(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return labelled *rows* in the order they became known."""
     rows = rows[rows["features"].map(lambda features: isinstance(features, dict)).astype(bool)]
     rows = rows.assign(known_at=rows[["label_at", "received_at"]].max(axis=1))  # a label may come first
     return rows.sort_values("known_at", kind="stable", ignore_index=True)
 
 
-def read_senders(engine: Engine) -> dict[str, str]:
-    """Return who sent the first label of each request that can be the truth, keyed by request id."""
-    query = sa.select(Label.request_id, Label.sender).where(Label.status.in_(TRUTH))
+def since_when(engine: Engine) -> datetime | None:
+    """Return when the oldest of the predictions came that are read to learn from, None when all are."""
+    newest = sa.select(Prediction.received_at).order_by(Prediction.received_at.desc()).offset(MOST_ROWS).limit(1)
     with engine.connect() as connection:
-        rows = connection.execute(query.order_by(Label.received_at.desc(), Label.id.desc())).fetchall()
-    return {row.request_id: row.sender for row in rows}
+        found: datetime | None = connection.execute(newest).scalar_one_or_none()
+    return found
+
+
+def read_senders(engine: Engine) -> dict[str, str]:
+    """Return who sent the first label of each of these requests that can be the truth, keyed by request id."""
+    query = sa.select(Label.received_at, Label.id, Label.request_id, Label.sender).where(Label.status.in_(TRUTH))
+    since = since_when(engine)
+    if since is not None:
+        query = query.join(Prediction, Prediction.request_id == Label.request_id).where(Prediction.received_at >= since)
+    with engine.connect() as connection:
+        rows = connection.execute(query).fetchall()
+    # Sorted here: a database that sorts would read all labels by their time, though few are wanted.
+    return {request_id: sender for _, _, request_id, sender in sorted(rows, reverse=True)}
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
 """Trains again when that helps: a challenger learns from what was collected, and replaces only a worse champion."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from player import evaluation, training
@@ -31,7 +33,7 @@ from player.retraining.dataset import (
 from player.retraining.label_quality import never_labelled, odd_senders
 from player.retraining.recipes import Recipe, recipes
 from player.retraining.report import BUSY, KEPT, NEW_MODEL, NOT_NEEDED, Outcome, write_page
-from player.retraining.trigger import COLLECTED, reason_to_retrain
+from player.retraining.trigger import COLLECTED, look
 from player.storage import queries
 from player.storage.database import advise
 from player.storage.migrations import upgrade
@@ -62,15 +64,16 @@ def retrain(settings: Settings, if_drifted: bool = False, activate: bool = True)
 def retrain_alone(settings: Settings, if_drifted: bool, activate: bool) -> Outcome:
     """Do the work of `retrain`; nobody else does it at this moment."""
     manifest = store.current_manifest(settings)
-    rows, recent, senders = read_database(settings)
+    with database(settings) as engine:
+        fresh, reason = look(engine, manifest, settings.monitoring)
+        found = Outcome(NOT_NEEDED, "", champion=manifest.version, fresh=fresh, reason=reason)
+        if if_drifted and not reason:
+            return replace(found, sentence=f"No need to retrain {manifest.version}: {fresh:,} new labels, all well.")
+        rows, recent, senders = read_labelled(engine), queries.recent(engine, RECENT_ANSWERS), read_senders(engine)
+
     schema = Schema.from_dict(manifest.schema)
     rows, foreign = of_this_table(usable(rows, manifest.classes), schema)
     fresh = count_fresh(rows, manifest)
-    reason = reason_to_retrain(rows, fresh, manifest, settings.monitoring)
-    found = Outcome(NOT_NEEDED, "", champion=manifest.version, collected=len(rows), fresh=fresh, reason=reason)
-    if if_drifted and not reason:
-        return replace(found, sentence=f"No need to retrain {manifest.version}: {fresh:,} new labels, all well.")
-
     silent = never_labelled(recent)
     rows, warnings = without_odd_senders(rows, senders, fresh, settings)
     past = read_past(settings, rows["features"].tolist(), schema)
@@ -125,13 +128,14 @@ def compete(learnable: Lessons, right: np.ndarray, candidates: Sequence[Recipe],
     return contests
 
 
-def read_database(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str]]:
-    """Return labelled rows, recent rows with and without label, and the senders of the labels."""
+@contextmanager
+def database(settings: Settings) -> Iterator[Engine]:
+    """Open the database; raises StorageError when it cannot be read."""
     if not settings.strict:
         upgrade(settings)
     engine = create_engine_for(settings)
     try:
-        return read_labelled(engine), queries.recent(engine, RECENT_ANSWERS), read_senders(engine)
+        yield engine
     except SQLAlchemyError as error:
         raise StorageError(f"The database cannot be read: {advise(error, settings)}.") from None
     finally:

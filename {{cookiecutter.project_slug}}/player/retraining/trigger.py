@@ -1,13 +1,32 @@
 """Whether it is time to retrain: the diagnosis, the accuracy, or a young model that could know much more by now."""
 
-import pandas as pd
+from datetime import datetime
 
+import pandas as pd
+from sqlalchemy import Engine
+
+from player.features import Schema
 from player.model.store import Manifest
 from player.monitoring.reports import Report, report
 from player.retraining.choosing import FEWEST_TO_JUDGE
+from player.retraining.dataset import MOST_ROWS, of_this_table, read_last_labelled, usable
 from player.settings.sections import Monitoring
+from player.storage import queries
 
 COLLECTED = "collected_rows"  # in the metrics of a retrained model: how many collected rows it learned from
+LOOKED_AT = 5  # times `min_rows` labels: some may be those of the model before, or of another table
+
+
+def look(engine: Engine, manifest: Manifest, settings: Monitoring) -> tuple[int, str]:
+    """Return how many labels the model of *manifest* cannot have learned from, and `reason_to_retrain`.
+
+    Reads the newest labels only, so that a schedule may look every minute, however many rows are kept.
+    """
+    after = datetime.fromisoformat(manifest.created_at) if COLLECTED in manifest.metrics else None
+    fresh = queries.count_labels(engine, MOST_ROWS, after)
+    rows = usable(read_last_labelled(engine, LOOKED_AT * settings.min_rows), manifest.classes)
+    rows, _ = of_this_table(rows, Schema.from_dict(manifest.schema))
+    return fresh, reason_to_retrain(rows, fresh, manifest, settings)
 
 
 def reason_to_retrain(labelled: pd.DataFrame, fresh: int, manifest: Manifest, settings: Monitoring) -> str:

@@ -73,6 +73,22 @@ def labelled(engine: Engine, since: datetime | None = None) -> pd.DataFrame:
     return fetch(engine, with_label(rows, outer=False).order_by(rows.c.received_at, rows.c.request_id))
 
 
+def last_labelled(engine: Engine, limit: int) -> pd.DataFrame:
+    """Return the predictions whose labels came last, at most *limit*, the oldest first; columns as in `recent`."""
+    last = sa.select(Label.request_id).where(Label.status.in_(TRUTH)).order_by(Label.received_at.desc()).limit(limit)
+    rows = sa.select(Prediction).where(Prediction.request_id.in_(last)).subquery()
+    return fetch(engine, with_label(rows, outer=False).order_by(rows.c.received_at, rows.c.request_id))
+
+
+def count_labels(engine: Engine, most: int, after: datetime | None = None) -> int:
+    """Return how many labels that can be the truth came (*after* then); counts no further than *most*."""
+    found = sa.select(Label.id).where(Label.status.in_(TRUTH)).order_by(Label.received_at.desc()).limit(most)
+    if after is not None:
+        found = found.where(Label.received_at > after)
+    with engine.connect() as connection:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(found.subquery())).scalar_one())
+
+
 def count_predictions(engine: Engine) -> int:
     """Return how many predictions are kept."""
     with engine.connect() as connection:

@@ -154,6 +154,25 @@ def test_of_many_rows_the_newest_are_read(stored: Settings, monkeypatch: pytest.
     assert "c" in rows["request_id"].tolist()
 
 
+def test_of_many_labels_the_last_ones_are_read(stored: Settings) -> None:
+    """However late: that of the oldest request came last."""
+    engine = create_engine_for(stored)
+    found = [dataset.read_last_labelled(engine, count)["request_id"].tolist() for count in (1, 2, 9)]
+    engine.dispose()
+
+    assert [["a"], ["b", "a"], ["c", "b", "a"]] == found
+
+
+def test_senders_are_asked_for_of_the_rows_that_are_read(stored: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a million older ones would only take time."""
+    monkeypatch.setattr(dataset, "MOST_ROWS", 1)
+    engine = create_engine_for(stored)
+    senders = dataset.read_senders(engine)
+    engine.dispose()
+
+    assert {"b": "customer", "c": "customer"} == senders
+
+
 def test_the_sender_of_a_label_is_known(stored: Settings) -> None:
     """By the id of the request."""
     engine = create_engine_for(stored)

@@ -14,7 +14,7 @@ from player.errors import StorageError
 from player.features import Schema
 from player.model.champion_challenger import Comparison
 from player.repair import Feature
-from player.retraining import retrain
+from player.retraining import dataset, retrain
 from player.retraining.choosing import Contest, Lessons
 from player.retraining.dataset import Past
 from player.retraining.recipes import Recipe
@@ -136,5 +136,8 @@ def test_a_database_that_cannot_be_read_is_said_in_one_line(
     """Without what it holds."""
     monkeypatch.setattr(retrain, "upgrade", lambda _: None)
 
-    with pytest.raises(StorageError, match=r"cannot be read: .*run `player db upgrade`"):
-        retrain.read_database(settings)
+    with (
+        pytest.raises(StorageError, match=r"cannot be read: .*run `player db upgrade`"),
+        retrain.database(settings) as engine,
+    ):
+        dataset.read_labelled(engine)

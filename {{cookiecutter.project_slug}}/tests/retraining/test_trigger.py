@@ -1,5 +1,6 @@
 """When it is time to retrain."""
 
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,7 +8,13 @@ import pandas as pd
 import pytest
 
 from player.config import Settings
+from player.features import Schema
+from player.repair import Feature
 from player.retraining import trigger
+from player.storage.migrations import upgrade
+from player.storage.tables import create_engine_for
+from player.storage.writer import Writer
+from tests.storage_rows import NOON, label, prediction
 
 
 def model(**metrics: float) -> Any:
@@ -75,3 +82,33 @@ def test_the_newest_rows_of_the_model_are_looked_at(settings: Settings, monkeypa
     assert "" == trigger.reason_to_retrain(rows, 310, model(), settings.monitoring)
     assert [list(range(100, 300))] == seen
     assert 200 == settings.monitoring.min_rows
+
+
+@pytest.mark.parametrize(
+    ("metrics", "fresh"), [({}, 3), ({"collected_rows": 2.0}, 1)], ids=["of the training table", "retrained"]
+)
+def test_the_newest_labels_are_looked_at(
+    metrics: dict[str, float], fresh: int, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted are those that the model cannot have learned from; read are rows of its table with a class it knows."""
+    upgrade(settings)
+    writer = Writer(settings)
+    writer.start()
+    rows = [prediction(name, features={"x": 1}) for name in "abc"] + [prediction("foreign", features={"y": 1})]
+    writer.put_predictions(rows)
+    writer.put_labels([label("a", 1, 1), label("b", 0, 2), label("c", 1, 3), label("foreign", 1, 0)])
+    writer.stop()
+    asked: list[Any] = []
+    monkeypatch.setattr(trigger, "MOST_ROWS", 3)
+    monkeypatch.setattr(trigger, "reason_to_retrain", lambda *given: asked.append(given) or "why")
+    schema = Schema((Feature("x", "number", low=0, high=1),), "label").to_dict()
+    manifest: Any = SimpleNamespace(
+        metrics=metrics, schema=schema, classes=[0, 1], created_at=(NOON + timedelta(minutes=2)).isoformat()
+    )
+    engine = create_engine_for(settings)
+    found = trigger.look(engine, manifest, settings.monitoring)
+    engine.dispose()
+
+    assert (fresh, "why") == found
+    assert ["a", "b", "c"] == asked[0][0]["request_id"].tolist()
+    assert (fresh, manifest, settings.monitoring) == asked[0][1:]
