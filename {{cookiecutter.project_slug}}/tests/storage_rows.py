@@ -36,6 +36,14 @@ def find(writer: Writer, request_id: str) -> PredictionRow | None:
     return read_row(body, request_id) if body else None
 
 
+def count(engine: sa.Engine) -> tuple[int, int]:
+    """Return how many predictions and labels the database has."""
+    with engine.connect() as connection:
+        asked = (sa.text(f"SELECT count(*) FROM {table}") for table in ("predictions", "labels"))
+        predictions, labels = (int(connection.execute(each).scalar_one()) for each in asked)
+    return predictions, labels
+
+
 def with_database(settings: Settings, url: str) -> Settings:
     """Return *settings* with another database."""
     return settings.model_copy(update={"database_url": SecretStr(url)})

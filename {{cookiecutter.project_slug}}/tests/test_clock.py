@@ -13,6 +13,7 @@ from player.model import saving, store
 from player.storage import queries
 from player.training import Trained
 from tests.service import wait_until
+from tests.storage_rows import count
 
 NOW = datetime(2026, 3, 29, 0, 59, 50, tzinfo=UTC)  # ten seconds before summer time begins in Europe
 JUMPS = {
@@ -42,7 +43,7 @@ def test_the_clock_may_jump(client: FlaskClient, app: Flask) -> None:
 
     parts = app.extensions["player"]
     asked = {f"{name} {count}" for name in JUMPS for count in range(EACH)}
-    wait_until(lambda: queries.counts(parts.engine)["predictions"] >= len(asked), what="all rows are stored")
+    wait_until(lambda: count(parts.engine)[0] >= len(asked), what="all rows are stored")
     rows = queries.recent(parts.engine, 10_000)
 
     assert sorted(asked) == sorted(rows["request_id"])

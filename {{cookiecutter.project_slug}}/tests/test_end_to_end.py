@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from player.config import Settings
-from player.storage import queries
 from player.storage.tables import create_engine_for
 from tests.service import Service
+from tests.storage_rows import count
 
 
 def play(service: Service, seed: int) -> dict[str, object]:
@@ -35,15 +35,15 @@ def test_a_game_is_answered_stored_and_the_same_again(
         service.stop()
 
     engine = create_engine_for(model_settings)
-    counts = queries.counts(engine)
+    predictions, labels = count(engine)
     engine.dispose()
     games = (first, again, other)
     rounds = [part for game in games for part in game["rounds"]]  # type: ignore[attr-defined]
     answered = sum(part["correct"] + part["wrong"] for part in rounds)
     probes = 1 + len(games)  # the service was asked whether it is there, and each game warms up once
     assert [part["failed"] for part in rounds] == [0] * len(rounds)
-    assert answered < counts["predictions"] <= answered + probes
-    assert counts["labels"] == sum(game["labels_sent"] for game in games)  # type: ignore[misc]
+    assert answered < predictions <= answered + probes
+    assert labels == sum(game["labels_sent"] for game in games)  # type: ignore[misc]
     assert first["rounds"][0]["points"] == again["rounds"][0]["points"]  # type: ignore[index]
     assert [part["points"] for part in first["rounds"]] == [part["points"] for part in again["rounds"]]  # type: ignore[attr-defined]
     assert [part["best"] for part in first["rounds"]] != [part["best"] for part in other["rounds"]]  # type: ignore[attr-defined]

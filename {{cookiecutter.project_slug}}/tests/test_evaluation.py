@@ -74,6 +74,13 @@ def test_a_column_that_tells_the_classes_apart_has_an_area_of_one() -> None:
     assert 0.0 == auc_alone(pd.Series(labels * 10.0), np.zeros(100))
 
 
+def test_a_column_knows_the_answer_also_in_bands() -> None:
+    """Eight bands of a number, in turn yes and no."""
+    numbers = np.arange(2000) / 250
+
+    assert 1.0 == auc_alone(pd.Series(numbers), numbers.astype(int) % 2)
+
+
 def test_a_number_of_each_row_alone_is_no_leak() -> None:
     """A tree that may look at two hundredths of the rows at once cannot learn an id by heart."""
     chance = np.random.default_rng(3)

@@ -95,21 +95,6 @@ def count_predictions(engine: Engine) -> int:
         return int(connection.execute(sa.select(sa.func.count()).select_from(Prediction)).scalar_one())
 
 
-def counts(engine: Engine) -> dict[str, int]:
-    """Return how many predictions, labels, labelled predictions, contradicting labels and degraded answers are kept."""
-    predicted = sa.select(Prediction.request_id)
-    true_of_prediction = Label.status.in_(TRUTH) & Label.request_id.in_(predicted)
-    asked: dict[str, Select[Any]] = {
-        "predictions": sa.select(sa.func.count()).select_from(Prediction),
-        "labels": sa.select(sa.func.count()).select_from(Label),
-        "labelled": sa.select(sa.func.count(Label.request_id.distinct())).where(true_of_prediction),
-        "contradictions": sa.select(sa.func.count()).select_from(Label).where(Label.status == "contradicts"),
-        "degraded": sa.select(sa.func.count()).select_from(Prediction).where(Prediction.degraded),
-    }
-    with engine.connect() as connection:
-        return {name: connection.execute(query).scalar_one() for name, query in asked.items()}
-
-
 def add_model(engine: Engine, **columns: Any) -> None:
     """Keep the record of a model (columns of the table `models`); a version that is there stays as it is."""
     new_row = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert

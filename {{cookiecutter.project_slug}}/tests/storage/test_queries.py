@@ -71,13 +71,6 @@ def test_labelled_rows_come_oldest_first(engine: Engine) -> None:
     assert ["d"] == list(queries.labelled(engine, since=NOON + timedelta(minutes=1))["request_id"])
 
 
-def test_counts_tell_what_is_kept(engine: Engine) -> None:
-    """Contradictions and degraded answers are counted, duplicates are not kept."""
-    expected = {"predictions": 5, "labels": 5, "labelled": 2, "contradictions": 2, "degraded": 1}
-
-    assert expected == queries.counts(engine)
-
-
 def test_an_empty_database_gives_empty_tables(settings: Settings) -> None:
     """Before the first request there are columns and no rows."""
     upgrade(settings)
@@ -87,7 +80,6 @@ def test_an_empty_database_gives_empty_tables(settings: Settings) -> None:
 
     assert list(queries.COLUMNS) == list(table.columns)
     assert len(table) == len(queries.labelled(engine)) == len(queries.models(engine)) == 0
-    assert {0} == set(queries.counts(engine).values())
     assert table["received_at"].dt.tz is not None
 
 
