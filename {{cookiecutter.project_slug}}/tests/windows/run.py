@@ -56,7 +56,8 @@ def main(tests: list[str]) -> int:
         copy = copy_with_crlf(Path(folder))
         path = os.pathsep.join((str(Path(__file__).parent / "like_windows"), str(copy)))
         variables = {**os.environ, **code_page(Path(folder)), "PYTHONPATH": path}
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+        # By its name: tox has a Python of its own, without what the tests need, before that of .venv.
+        command = ["pytest", "-q", "-p", "no:cacheprovider", *tests]
         command += [f"--deselect={test}" for test in NOT_LIKE_IT]
         return subprocess.run(command, cwd=copy, env=variables, check=False).returncode
 
