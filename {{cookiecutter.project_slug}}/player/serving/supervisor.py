@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 START_SECONDS = 120.0
 SAY_SECONDS = 10.0
 LONGEST_PAUSE = 30.0  # between two tries to replace workers that die before they are ready
-HEAVY = ("alembic.context", "flask", "pandas", "prometheus_client", "pyarrow.parquet", "pydantic_settings",
+# Not prometheus_client, which decides when it is loaded whether processes count together.
+HEAVY = ("alembic.context", "flask", "pandas", "pyarrow.parquet", "pydantic_settings",
          "sklearn.calibration", "sklearn.compose", "sklearn.ensemble", "sklearn.impute", "sqlalchemy.orm",
          "uvicorn")  # fmt: skip
 CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,6 +117,22 @@ def test_all_workers_are_replaced_without_a_failed_request(service: Service) -> 
 
     assert [] == load.failed
     assert len(load.asked) > 0
+
+
+def counted(service: Service) -> float:
+    """Return how many predictions /metrics knows of, whichever worker is asked."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{service.port}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("player_predictions_total"))
+
+
+def test_every_worker_knows_what_all_have_counted(service: Service) -> None:
+    """Prometheus asks one of them, and never knows which."""
+    before = counted(service)
+    for number in range(30):
+        service.ask(f"counted-{number}")
+
+    assert {before + 30} == {counted(service) for _ in range(20)}
 
 
 def test_slow_clients_do_not_starve_the_others(service: Service) -> None:
