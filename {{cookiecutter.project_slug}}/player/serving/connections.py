@@ -9,6 +9,8 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 BACKLOG = 1024
+NOT_READY = 1_000_000
+MOST_LEFT, LEFT_SECONDS = 20, 0.0002
 LONGEST_HEAD = 65_536
 # Java's client asks to go on in HTTP/2, as one may ignore (RFC 9110, 7.8). The parser would then leave out the body.
 UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
@@ -16,22 +18,55 @@ OWN_FILES = 100  # a worker needs so many for itself: database, spool, log, mode
 WISHED_FILES = 4096
 
 
+class Shares:
+    """How many connections each worker of a service holds, in memory that all of them see."""
+
+    def __init__(self, counts: Any, place: int) -> None:
+        """Count at *place* in *counts*, a shared array of integers; NOT_READY is a worker that takes none."""
+        self.counts, self.place = counts, place
+
+    def hold(self, count: int) -> None:
+        """Tell the others how many are held here."""
+        self.counts[self.place] = count
+
+    def others_hold_fewer(self) -> bool:
+        """Tell whether another worker should take the next connection."""
+        return bool(min(self.counts) < self.counts[self.place])
+
+
 class Listening(socket.socket):
-    """A listening socket whose queue stays long, whatever asyncio asks for.
+    """A listening socket that all workers share; which of them takes a connection is decided here.
 
     asyncio takes as many connections in a row as the queue is long, before it looks at the first of them, and writes
     as many errors when no more files may be opened. So it is told 1, and the queue is kept here.
     """
 
+    shares = Shares([0], 0)
+    left_to_others = 0  # how often in a row
+
     def listen(self, *_: int) -> None:
         """Listen with a queue of BACKLOG."""
         super().listen(BACKLOG)
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Take a connection, unless a worker that holds fewer takes it within a few milliseconds.
+
+        All are woken, and who was awake is the first: without this, one worker would have all the connections of a few
+        clients that come at once, and keep them.
+        """
+        if self.left_to_others < MOST_LEFT and self.shares.others_hold_fewer():
+            self.left_to_others += 1
+            time.sleep(LEFT_SECONDS)
+            raise BlockingIOError
+        self.left_to_others = 0
+        return super().accept()
 
 
 class Connection(HttpToolsProtocol):
     """One connection of many; at most *most* of them are kept."""
 
     most = 0
+    shares = Shares([0], 0)
     beside_body = 0  # bytes of this request that were head, sizes of chunks, or what follows the last chunk
 
     def connection_made(self, transport: Any) -> None:
@@ -40,6 +75,12 @@ class Connection(HttpToolsProtocol):
         self.since = time.monotonic()
         if len(self.connections) > self.most:
             least_needed(self, self.connections - {self}).transport.close()
+        self.shares.hold(len(self.connections))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Leave the connections."""
+        super().connection_lost(exc)
+        self.shares.hold(len(self.connections))
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless more than LONGEST_HEAD bytes are no body: the parser would keep an endless head in memory."""

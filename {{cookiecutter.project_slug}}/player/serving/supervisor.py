@@ -17,6 +17,7 @@ from typing import Any
 
 from player.config import Settings
 from player.errors import PlayerError
+from player.serving.connections import NOT_READY, Shares
 from player.serving.worker import READY, run_worker
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Supervisor:
         self.announce = announce
         self.context = process_context()
         self.workers: list[Worker] = []
+        self.counts = self.context.RawArray("i", [NOT_READY] * settings.server.workers)
         self.stopping = False
         self.restarting = False
         self.pause, self.not_before = 0.0, 0.0
@@ -72,7 +74,7 @@ class Supervisor:
 
         Raises PlayerError, with what the workers said, when none of them gets ready at the start.
         """
-        self.workers = [self.start_worker() for _ in range(self.settings.server.workers)]
+        self.workers = [self.start_worker(place) for place in range(self.settings.server.workers)]
         try:
             self.wait_for_first()
             while not self.stopping:
@@ -110,10 +112,11 @@ class Supervisor:
         if not self.stopping:
             self.announce()
 
-    def start_worker(self) -> Worker:
-        """Start one process; it is not ready yet."""
+    def start_worker(self, place: int) -> Worker:
+        """Start one process for this *place* among the workers; it is not ready yet."""
         ours, theirs = self.context.Pipe()
-        arguments = (self.sock, self.settings.environment, theirs, dict(os.environ))
+        shares = Shares(self.counts, place)
+        arguments = (self.sock, self.settings.environment, theirs, shares, dict(os.environ))
         process = self.context.Process(target=run_worker, args=arguments, name="player-worker")
         try:
             process.start()
@@ -128,6 +131,7 @@ class Supervisor:
                 if worker.is_ready():
                     self.pause = 0.0
                 continue
+            self.counts[place] = NOT_READY
             if self.stopping or time.monotonic() < self.not_before:
                 continue
             was_ready = worker.is_ready()
@@ -137,15 +141,15 @@ class Supervisor:
             if not was_ready:
                 self.pause = min(LONGEST_PAUSE, 2 * self.pause or 1.0)
                 self.not_before = time.monotonic() + self.pause
-            new = self.successor()
+            new = self.successor(place)
             if new is not None:
                 worker.stop()
                 self.workers[place] = new
 
-    def successor(self) -> Worker | None:
-        """Start a worker in the place of another; None when the operating system has no process for it now."""
+    def successor(self, place: int) -> Worker | None:
+        """Start a worker in the *place* of another; None when the operating system has no process for it now."""
         try:
-            return self.start_worker()
+            return self.start_worker(place)
         except (OSError, EOFError) as error:
             log.error("no worker can be started: %s", str(error) or type(error).__name__)
             time.sleep(1.0)
@@ -155,7 +159,7 @@ class Supervisor:
         """Replace every worker by a new one; the old one stays when its successor does not get ready."""
         log.info("restarting %d workers in turn", len(self.workers))
         for place, old in enumerate(self.workers):
-            new = self.successor()
+            new = self.successor(place)
             if new is None:
                 return
             if not self.becomes_ready(new):

@@ -18,7 +18,7 @@ import uvicorn
 from player.config import load_settings
 from player.errors import PlayerError
 from player.serving.buffering import Front
-from player.serving.connections import Connection, Listening, close_stalled, most_connections
+from player.serving.connections import Connection, Listening, Shares, close_stalled, most_connections
 from player.serving.gateway import Gateway
 from player.settings.remedies import of_system
 from player.settings.sections import Settings
@@ -37,9 +37,10 @@ class DrainedServer(uvicorn.Server):
         return contextlib.nullcontext()
 
 
-def run_worker(sock: socket.socket, environment: str, wire: Wire, variables: dict[str, str]) -> None:
+def run_worker(sock: socket.socket, environment: str, wire: Wire, shares: Shares, variables: dict[str, str]) -> None:
     """Serve *sock* until *wire* is closed at its other end; says over it READY, or in one line why it cannot start.
 
+    *shares* is where it and its siblings see how many connections each of them holds.
     *variables* become this process's own: what it was forked from may have been started before they were set.
     """
     os.environ.clear()
@@ -58,6 +59,7 @@ def run_worker(sock: socket.socket, environment: str, wire: Wire, variables: dic
         settings = load_settings(environment)
         app = create_app(settings)
         try:
+            Connection.shares = Listening.shares = shares
             asyncio.run(serve(app, settings, sock, wire, stop))
         finally:
             app.extensions["player"].stop()
@@ -95,6 +97,7 @@ async def serve(app: Any, settings: Settings, sock: socket.socket, wire: Wire, s
     if running.done():
         await running  # raises what kept the port from opening
         return
+    Connection.shares.hold(0)
     say(wire, READY)
     log.info("worker %d answers requests", os.getpid())
     seen: dict[Any, float] = {}
@@ -103,6 +106,7 @@ async def serve(app: Any, settings: Settings, sock: socket.socket, wire: Wire, s
         close_stalled(server.server_state.connections, seen, settings.server.header_timeout_seconds)
     front.draining = True
     take_no_more(server)
+    Connection.shares = Shares([0], 0)  # whoever comes in this one's place counts there now
     await say_goodbye(server, settings.server.drain_seconds)
     server.should_exit = True
     await running

@@ -234,7 +234,7 @@ def test_workers_that_die_before_they_are_ready_are_replaced_less_and_less_often
     monkeypatch.setattr(supervisor.time, "monotonic", lambda: clock[0])
     one = Supervisor(settings, Mock())
     one.workers = [a_worker(False, "no model")]
-    monkeypatch.setattr(one, "start_worker", lambda: a_worker(False, "no model"))
+    monkeypatch.setattr(one, "start_worker", lambda _: a_worker(False, "no model"))
     starts = []
     for _ in range(3000):
         before = one.workers[0]

@@ -13,10 +13,13 @@ import pytest
 import uvicorn
 
 from player.serving.connections import (
+    MOST_LEFT,
+    NOT_READY,
     OWN_FILES,
     WISHED_FILES,
     Connection,
     Listening,
+    Shares,
     close_stalled,
     least_needed,
     most_connections,
@@ -98,6 +101,47 @@ async def while_serving(visitor: Callable[[int], Awaitable[T]]) -> T:
 def test_idle_visitors_do_not_use_up_the_open_files() -> None:
     """With room for three connections, thirty idle visitors leave room for one who asks."""
     assert (b"HTTP/1.1 200 OK\r\n", 2) == asyncio.run(while_serving(lambda port: visit(port, 30)))
+
+
+@pytest.mark.parametrize(
+    ("counts", "left"), [([3, 3], 0), ([3, 9], 0), ([3, 2], MOST_LEFT), ([1, NOT_READY, 0], MOST_LEFT)]
+)
+def test_a_worker_that_holds_fewer_gets_the_next_one(counts: list[int], left: int) -> None:
+    """For a few milliseconds; when it does not take it, who was there first does."""
+    with socket.socket() as plain:
+        plain.bind(("127.0.0.1", 0))
+        listening = Listening(fileno=plain.detach())
+    listening.shares = Shares(counts, 0)
+    listening.listen()
+    listening.setblocking(False)
+    with listening:
+        for _ in range(2):  # it waits anew for each connection
+            with socket.create_connection(listening.getsockname()):
+                for _ in range(left):
+                    with pytest.raises(BlockingIOError):
+                        listening.accept()
+                listening.accept()[0].close()
+
+
+def test_the_others_see_how_many_connections_a_worker_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While they are open."""
+    counts = [7, 0, 7]
+    monkeypatch.setattr(Connection, "shares", Shares(counts, 1))
+    seen = []
+
+    async def look(port: int) -> None:
+        opened = []
+        for _ in range(2):
+            opened.append((await asyncio.open_connection("127.0.0.1", port))[1])
+            await asyncio.sleep(0.1)
+            seen.append(counts[1])
+        for writer in opened:
+            writer.close()
+        await asyncio.sleep(0.1)
+
+    asyncio.run(while_serving(look))
+
+    assert ([1, 2], [7, 0, 7]) == (seen, counts)
 
 
 CUT = b""

@@ -9,15 +9,18 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import Mock
 
+import psutil
 import pytest
 from conftest import clean_environment, scratch_project
 
 from player.config import Settings, load_settings
 from player.model import saving, store
+from player.serving.connections import NOT_READY
 from player.serving.service import bind
 from player.serving.supervisor import Supervisor, Worker
 from player.serving.worker import READY, configure, note_trouble
@@ -119,6 +122,26 @@ def test_all_workers_are_replaced_without_a_failed_request(service: Service) -> 
     assert len(load.asked) > 0
 
 
+def test_clients_that_come_at_once_are_shared_among_the_workers(service: Service) -> None:
+    """They keep their connections: who had most of them would answer for both, and the other would have nothing to do.
+
+    A worker that was killed before is no obstacle: who takes its place counts anew.
+    """
+    workers = service.ready_workers()
+    with ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(socket.create_connection(("127.0.0.1", service.port)))
+        wait_until(lambda: sum(map(held, workers)) >= 20, what="all connections are taken")
+        shared = sorted(map(held, workers))
+
+    assert shared[0] >= 7, shared
+
+
+def held(worker: psutil.Process) -> int:
+    """Return how many connections *worker* holds."""
+    return sum(each.status == psutil.CONN_ESTABLISHED for each in worker.net_connections(kind="tcp"))
+
+
 def counted(service: Service) -> float:
     """Return how many predictions /metrics knows of, whichever worker is asked."""
     with urllib.request.urlopen(f"http://127.0.0.1:{service.port}/metrics", timeout=10) as answer:
@@ -191,16 +214,20 @@ def test_a_process_that_cannot_be_started_is_tried_again(
     supervisor = Supervisor(settings, Mock())
     old, dead, new = (worker(is_alive) for is_alive in (True, False, True))
     supervisor.workers = [old, dead]
-    monkeypatch.setattr(supervisor, "start_worker", Mock(side_effect=[BlockingIOError("no process"), EOFError, new]))
+    start = Mock(side_effect=[BlockingIOError("no process"), EOFError, new])
+    monkeypatch.setattr(supervisor, "start_worker", start)
+    supervisor.counts[:] = [5, 5]
 
     supervisor.replace_dead()
     assert [old, dead] == supervisor.workers
+    assert [5, NOT_READY] == supervisor.counts[:]  # nobody waits for what a dead one would take
     assert "no worker can be started: no process" in caplog.text
     supervisor.restart_in_turn()
     assert "no worker can be started: EOFError" in caplog.text
     assert [old, dead] == supervisor.workers
     supervisor.replace_dead()
     assert [old, new] == supervisor.workers
+    assert [1, 0, 1] == [each.args[0] for each in start.call_args_list]
 
 
 def worker(is_alive: bool) -> Worker:
