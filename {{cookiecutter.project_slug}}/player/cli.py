@@ -25,6 +25,7 @@ from player.settings.commands import config
 from player.settings.remedies import of_system
 from player.storage.commands import db, erase
 from player.storage.database import advise
+from player.web.commands import report
 from player.web.joining import join
 
 if TYPE_CHECKING:
@@ -192,6 +193,7 @@ SECTIONS = {
         train: "learn from the training table",
         serve: "answer requests until Ctrl-C",
         monitor: "how is it doing now, and why",
+        report: "the same as a page in one file",
         skew: "is a request read as the same row of a file is",
         retrain: "learn again, with the labels that came",
         schedule: "retrain every so often, when it drifted",

@@ -2,8 +2,9 @@
 
 from flask import Blueprint, current_app, render_template, request
 
+from player.web.components import Components
 from player.web.dashboard import charts
-from player.web.dashboard.page import PageCache
+from player.web.dashboard.page import PageCache, Source
 
 FASTEST, SLOWEST = 2, 3600  # seconds between two refreshes a viewer may ask for
 
@@ -16,11 +17,16 @@ def create_blueprint() -> Blueprint:
     @bp.get("/", strict_slashes=False)
     def show() -> str:
         """Show how the model is doing, and why."""
-        page = cache.get(current_app.extensions["player"])
+        page = cache.get(lambda: as_source(current_app.extensions["player"]))
         html = render_template("dashboard.html", page=page, charts=charts, refresh=read_refresh())
         return html.encode("utf-8", "replace").decode("utf-8")  # half characters that a request may hold
 
     return bp
+
+
+def as_source(components: Components) -> Source:
+    """Return what the page needs of a running service."""
+    return Source(components.settings, components.engine, components.writer.status(), components.complaints())
 
 
 def read_refresh() -> int:
