@@ -16,7 +16,7 @@ from player.batch.commands import batch
 from player.config import ENVIRONMENTS, Settings, load_settings
 from player.errors import PlayerError
 from player.logging_config import begin, tell_who_waits
-from player.monitoring.commands import monitor, skew
+from player.monitoring.commands import monitor, skew, why
 from player.promotion.commands import dtap, fill, promote, promotions, replay, revoke, rollback, shadow, who
 from player.promotion.key_commands import keys
 from player.retraining.commands import retrain, schedule
@@ -194,6 +194,7 @@ SECTIONS = {
         serve: "answer requests until Ctrl-C",
         monitor: "how is it doing now, and why",
         report: "the same as a page in one file",
+        why: "why a request got its answer",
         skew: "is a request read as the same row of a file is",
         retrain: "learn again, with the labels that came",
         schedule: "retrain every so often, when it drifted",

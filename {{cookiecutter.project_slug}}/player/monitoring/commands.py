@@ -1,4 +1,4 @@
-"""`player monitor` and `player skew`: how the model does, and whether two ways to it agree."""
+"""`player monitor`, `why`, `skew`: how the model does, why it said something, whether two ways to it agree."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from player.errors import StorageError
 from player.logging_config import begin
 
 LOOKED_BACK = 6  # windows, to find since when something is so
@@ -29,6 +30,32 @@ def monitor(context: click.Context, as_json: bool, check: bool) -> None:
     click.echo(json.dumps(result.to_dict(), indent=2) if as_json else result.to_text())
     if check and result.diagnosis.state == "alarm":
         context.exit(ALARM_CODE)
+
+
+@click.command()
+@click.argument("request_id")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def why(context: click.Context, request_id: str, as_json: bool) -> None:
+    """Say why the request REQUEST_ID got its answer.
+
+    What came, what was repaired, what the model was asked, what each value did to the probability, and the label. The
+    page has the same behind each of its newest requests. Exit code 1 when there is no such request.
+    """
+    from player.monitoring.why.explain import explain, load_model
+    from player.monitoring.why.text import to_text
+    from player.storage import queries
+
+    settings = begin(context.obj)
+    row, labels = queries.read(settings, queries.find, request_id)
+    if not row:
+        raise StorageError(f"The {settings.environment} database has no request with this id; one that was answered "
+                           "just now comes there within a second.")  # fmt: skip
+    found = explain(row, labels, settings.logging.show_values, lambda version: load_model(version, settings))
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=2))
+    else:
+        Console(width=None if Console().is_terminal else 160).print(to_text(found), markup=False, highlight=False)
 
 
 @click.command()

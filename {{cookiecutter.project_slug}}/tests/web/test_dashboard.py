@@ -263,11 +263,13 @@ def test_values_are_shown_only_where_the_settings_allow_it(parts: FakeParts, sho
     """The features of a request are hidden where log lines may not hold them either, also inside warnings."""
     logging = parts.settings.logging.model_copy(update={"show_values": shown})
     parts.settings = parts.settings.model_copy(update={"logging": logging})
-    add_rows(parts.engine, 1, features={"age": 424242}, warnings=["age: not a number (secret), taken as missing"])
+    add_rows(parts.engine, 1, features={"age": 424242}, warnings=["age: not a number (secret), taken as missing",
+                                                                      "ignored: a name of theirs"])  # fmt: skip
 
     html = page_of(parts)
 
     assert shown == ("424242" in html)
+    assert shown == ("a name of theirs" in html)
     assert "secret" not in html
     assert "age: not a number, taken as missing" in html
 

@@ -4,6 +4,7 @@ from flask import Blueprint, current_app, render_template, request
 
 from player.web.components import Components
 from player.web.dashboard import charts
+from player.web.dashboard.answers import Answers
 from player.web.dashboard.page import PageCache, Source
 
 FASTEST, SLOWEST = 2, 3600  # seconds between two refreshes a viewer may ask for
@@ -12,7 +13,7 @@ FASTEST, SLOWEST = 2, 3600  # seconds between two refreshes a viewer may ask for
 def create_blueprint() -> Blueprint:
     """Return the page as a blueprint; the application it goes into has the parts in `extensions["player"]`."""
     bp = Blueprint("dashboard", __name__, url_prefix="/dashboard", template_folder="templates", static_folder="static")
-    cache = PageCache()
+    cache, answers = PageCache(), Answers()
 
     @bp.get("/", strict_slashes=False)
     def show() -> str:
@@ -20,6 +21,12 @@ def create_blueprint() -> Blueprint:
         page = cache.get(lambda: as_source(current_app.extensions["player"]))
         html = render_template("dashboard.html", page=page, charts=charts, refresh=read_refresh())
         return html.encode("utf-8", "replace").decode("utf-8")  # half characters that a request may hold
+
+    @bp.get("/answers", defaults={"request_id": ""})
+    @bp.get("/answers/<path:request_id>")
+    def answer(request_id: str) -> tuple[str, int]:
+        """Show why one request got its answer; an id that fits into no path comes as `?id=`."""
+        return answers.page(request_id or request.args.get("id", ""), current_app.extensions["player"])
 
     return bp
 

@@ -115,6 +115,17 @@ def psi_width(psi: float, alarm: float) -> float:
     return round(min(100.0, 50 * psi / alarm), 2)
 
 
+def effect_bar(effect: float, most: float) -> Bar:
+    """Return a bar from the middle to the right for what raised a probability, to the left for what lowered it.
+
+    >>> bar = effect_bar(-0.1, 0.2)
+    >>> bar.x, bar.width, bar.kind
+    (25.0, 25.0, 'lowered')
+    """
+    width = round(50 * min(1.0, abs(effect) / (most or 1)), 2)
+    return Bar(50.0 if effect > 0 else 50 - width, 2, width, 6, kind="raised" if effect > 0 else "lowered")
+
+
 def ticks(periods: Sequence[Period]) -> list[str]:
     """Return the times to write under a chart: at its begin, middle and end."""
     if len(periods) < 3:

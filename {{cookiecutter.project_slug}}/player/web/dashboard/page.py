@@ -99,7 +99,7 @@ def gather(source: Source, history: History) -> Page:
         found=found,
         chapters=history.update(rows, total, limits.window_rows, judge),
         tiles=make_tiles(found, source.storage, manifest),
-        warnings=count_warnings(rows.head(limits.window_rows)),
+        warnings=count_warnings(rows.head(limits.window_rows), settings.logging.show_values),
         models=describe_models(models, rows, manifest),
         newest=describe_newest(rows.head(NEWEST), settings.logging.show_values),
         thresholds=(limits.psi_warn, limits.psi_alarm),

@@ -4,19 +4,22 @@ import json
 import re
 from collections import Counter
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
 from player.model import store
 from player.monitoring.quality import class_names
+from player.monitoring.words import without_values
 from player.web.dashboard.tiles import as_percent
 
 COMMONEST = 8
+PLAIN = re.compile(r"[A-Za-z0-9_~:@!$&'()*+,;=-][\w.~:@!$&'()*+,;=-]*", re.ASCII)
 
 
-def count_warnings(rows: pd.DataFrame) -> list[tuple[str, int]]:
+def count_warnings(rows: pd.DataFrame, keep_names: bool) -> list[tuple[str, int]]:
     """Return the commonest repairs of *rows* with how often each was made; without the values themselves."""
-    counts = Counter(re.sub(r" ?\([^)]*\)?", "", text)[:120] for texts in rows["warnings"] for text in texts or [])
+    counts = Counter(without_values(text, keep_names)[:120] for texts in rows["warnings"] for text in texts or [])
     return counts.most_common(COMMONEST)
 
 
@@ -48,7 +51,19 @@ def describe_newest(rows: pd.DataFrame, show_values: bool) -> list[dict[Any, Any
         known = row["label"] is not None and not (isinstance(row["label"], float) and pd.isna(row["label"]))
         pair = class_names(pd.Series([row["pred"], row["label"]], dtype="object")).tolist()
         described.append({
-            **row, "pred": pair[0], "label": pair[1] if known else "", "right": known and pair[0] == pair[1],
+            **row, "path": path_of(row["request_id"]),
+            "pred": pair[0], "label": pair[1] if known else "", "right": known and pair[0] == pair[1],
             "features": json.dumps(row["features"], ensure_ascii=False, default=str)[:300] if show_values else None,
         })  # fmt: skip
     return described
+
+
+def path_of(request_id: str) -> str:
+    """Return where the page of a request is; an id that a path could not hold stands in the query.
+
+    >>> path_of("r-17"), path_of("../17?")
+    ('/dashboard/answers/r-17', '/dashboard/answers?id=..%2F17%3F')
+    """
+    if PLAIN.fullmatch(request_id):
+        return f"/dashboard/answers/{quote(request_id)}"
+    return f"/dashboard/answers?id={quote(request_id.encode('utf-8', 'replace'), safe='')}"
