@@ -18,8 +18,12 @@ ALARM_CODE = 3
 @click.option("--check", is_flag=True, help="For schedules: exit code 3 when the diagnosis is an alarm.")
 @click.pass_context
 def monitor(context: click.Context, as_json: bool, check: bool) -> None:
-    """Say how the model is doing now, and why: accuracy, drift, diagnosis, since when."""
+    """Say how the model is doing now, and why: accuracy, drift, diagnosis, since when; and what happened before.
+
+    What is due of the history is written: each stretch of requests once, so that it says the same ever after.
+    """
     from player.model import store
+    from player.monitoring.history.reading import catch_up, to_text
     from player.monitoring.reports import report
     from player.storage import queries
 
@@ -27,7 +31,11 @@ def monitor(context: click.Context, as_json: bool, check: bool) -> None:
     rows = queries.read_recent(settings, LOOKED_BACK * settings.monitoring.window_rows)
     manifest = store.current_manifest(settings)
     result = report(rows, manifest.profile, settings.monitoring, manifest.metrics)
-    click.echo(json.dumps(result.to_dict(), indent=2) if as_json else result.to_text())
+    past, trouble = catch_up(settings)
+    if as_json:
+        click.echo(json.dumps({**result.to_dict(), "history": past.to_dict(), "trouble": trouble}, indent=2))
+    else:
+        click.echo("\n".join([result.to_text(), "", trouble or "What happened, newest first:", *to_text(past)]))
     if check and result.diagnosis.state == "alarm":
         context.exit(ALARM_CODE)
 

@@ -153,6 +153,7 @@ class Monitoring(Table):
     psi_warn: float = Field(gt=0)
     psi_alarm: float = Field(gt=0)
     min_rows: int = Field(gt=0)
+    close_hours: float = Field(default=24, gt=0)
 
 
 class Logging(Table):

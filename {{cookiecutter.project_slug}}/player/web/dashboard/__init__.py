@@ -1,11 +1,14 @@
 """The monitoring page: shows what `monitoring/` computed, without script and without anything from elsewhere."""
 
+from datetime import UTC, datetime
+
 from flask import Blueprint, current_app, render_template, request
 
 from player.web.components import Components
-from player.web.dashboard import charts
+from player.web.dashboard import charts, timeline
 from player.web.dashboard.answers import Answers
 from player.web.dashboard.page import PageCache, Source
+from player.web.dashboard.spans import LASTS, read_span
 
 FASTEST, SLOWEST = 2, 3600  # seconds between two refreshes a viewer may ask for
 
@@ -18,8 +21,17 @@ def create_blueprint() -> Blueprint:
     @bp.get("/", strict_slashes=False)
     def show() -> str:
         """Show how the model is doing, and why."""
-        page = cache.get(lambda: as_source(current_app.extensions["player"]))
-        html = render_template("dashboard.html", page=page, charts=charts, refresh=read_refresh())
+        span = read_span(request.args, datetime.now(UTC))
+        page = cache.get(lambda: as_source(current_app.extensions["player"]), span)
+        html = render_template(
+            "dashboard.html",
+            page=page,
+            charts=charts,
+            timeline=timeline,
+            refresh=read_refresh(),
+            span=span,
+            lasts=LASTS,
+        )
         return html.encode("utf-8", "replace").decode("utf-8")  # half characters that a request may hold
 
     @bp.get("/answers", defaults={"request_id": ""})

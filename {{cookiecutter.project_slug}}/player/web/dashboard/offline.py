@@ -6,11 +6,12 @@ import jinja2
 
 from player.config import Settings
 from player.model.files import write_whole
+from player.monitoring.history.reading import catch_up
 from player.storage import queries
 from player.storage.tables import create_engine_for
-from player.web.dashboard import charts
-from player.web.dashboard.history import History
+from player.web.dashboard import charts, timeline
 from player.web.dashboard.page import Page, Source, gather
+from player.web.dashboard.spans import ALL, LASTS
 
 HERE = Path(__file__).parent
 
@@ -23,7 +24,8 @@ def write_report(settings: Settings, path: Path) -> Page:
     queries.read_recent(settings, 1)  # says in a sentence what is wrong; a page without its rows helps nobody
     engine = create_engine_for(settings)
     try:
-        page = gather(Source(settings, engine), History())
+        catch_up(settings)  # when it cannot, the page says so itself
+        page = gather(Source(settings, engine))
     finally:
         engine.dispose()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,4 +40,6 @@ def render(page: Page) -> str:
     """
     pages = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True)
     css = (HERE / "static" / "dashboard.css").read_text(encoding="utf-8")
-    return pages.get_template("dashboard.html").render(page=page, charts=charts, offline=True, css=css)
+    return pages.get_template("dashboard.html").render(
+        page=page, charts=charts, timeline=timeline, offline=True, css=css, span=ALL, lasts=LASTS
+    )
