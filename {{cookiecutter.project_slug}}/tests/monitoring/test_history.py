@@ -157,6 +157,15 @@ def test_who_looks_often_looks_at_twice_the_age(small: Settings, engine: Engine)
     assert 4 <= len(set(looks)) <= 8
 
 
+def test_rows_of_the_future_are_looked_at_when_it_is_there(small: Settings, engine: Engine) -> None:
+    """A clock that was wrong must not have every page judge the same chapter."""
+    put(engine, 2 * SIZE, right=None)
+    with time_machine.travel(NOON - timedelta(days=7), tick=False):
+        write_history(engine, small, patient=True)
+
+    assert written(engine)[0]["look_at"] > NOON
+
+
 def test_rows_that_may_still_come_are_waited_for(small: Settings, engine: Engine) -> None:
     """A row may come to the database a moment after one that was answered later."""
     put(engine, SIZE)

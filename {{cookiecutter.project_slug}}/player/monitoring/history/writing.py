@@ -76,7 +76,8 @@ def next_look(values: dict[str, Any], now: datetime, settings: Settings) -> date
     patience = timedelta(hours=settings.monitoring.close_hours)
     if values["labelled"] == values["rows"] or age >= patience:
         return None
-    return now + min(max(age, FIRST_LOOK), max(patience - age, FIRST_LOOK))
+    # A row of the future, by another machine's clock, has no age yet.
+    return max(now, values["ended_at"]) + min(max(age, FIRST_LOOK), max(patience - age, FIRST_LOOK))
 
 
 def judge_with(settings: Settings) -> Judge:

@@ -31,7 +31,7 @@ HISTORY, MOST_ROWS, MOST_BYTES = 12, 6000, 8_000_000
 NEWEST = 10
 GOOD_FOR = 5.0  # seconds a page is shown again instead of computed anew
 PATIENCE = 5.0  # seconds for the database
-WRITING, AT_ONCE = 3.0, 12  # seconds that a page waits for the history to be written, and chapters of it at once
+WRITING, AT_ONCE = 3.0, 8  # seconds that a page waits for the history to be written, and chapters of it at once
 MOST_SPANS = 8  # spans of time that are kept beside the whole
 
 
