@@ -24,6 +24,7 @@ def monitor(context: click.Context, as_json: bool, check: bool) -> None:
     """
     from player.model import store
     from player.monitoring.history.reading import catch_up, to_text
+    from player.monitoring.on_change import notice
     from player.monitoring.reports import report
     from player.storage import queries
 
@@ -31,6 +32,7 @@ def monitor(context: click.Context, as_json: bool, check: bool) -> None:
     rows = queries.read_recent(settings, LOOKED_BACK * settings.monitoring.window_rows)
     manifest = store.current_manifest(settings)
     result = report(rows, manifest.profile, settings.monitoring, manifest.metrics)
+    queries.read(settings, notice, settings, result)
     past, trouble = catch_up(settings)
     if as_json:
         click.echo(json.dumps({**result.to_dict(), "history": past.to_dict(), "trouble": trouble}, indent=2))

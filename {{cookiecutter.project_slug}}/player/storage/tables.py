@@ -98,6 +98,17 @@ class Chapter(Base):
     features: Mapped[Any] = mapped_column(JsonText, nullable=False)
 
 
+class Verdict(Base):
+    """The newest verdict of the monitoring: one row, so that a change of it is noticed once."""
+
+    __tablename__ = "verdict"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    state: Mapped[str] = mapped_column(SafeText)
+    title: Mapped[str] = mapped_column(SafeText)
+    since: Mapped[datetime] = mapped_column(UtcTime)
+
+
 class Owner(Base):
     """The one environment that the database belongs to."""
 

@@ -23,7 +23,7 @@ def test_check_tells_an_alarm_by_its_exit_code(
     monkeypatch.setattr(store, "current_manifest", lambda _: SimpleNamespace(profile={}, metrics={}))
     monkeypatch.setattr(queries, "recent", lambda *_: pd.DataFrame())
     monkeypatch.setattr(reports, "report", lambda *_: found)
-    monkeypatch.setattr(reading, "catch_up", lambda _: (reading.History(), "no history"))
+    monkeypatch.setattr(reading, "catch_up", lambda *_: (reading.History(), "no history"))
 
     checked = CliRunner().invoke(main, ["-e", "testing", "monitor", "--check"])
     looked_at = CliRunner().invoke(main, ["-e", "testing", "monitor"])

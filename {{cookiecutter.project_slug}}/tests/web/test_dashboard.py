@@ -392,3 +392,14 @@ def test_whatever_is_stored_there_is_a_page(
     assert collect(html).tags.count("svg") >= 4
     assert '<path class="line" d="M"' not in html
     assert "nan" not in re.sub("<[^>]*>", "", html).casefold().split()
+
+
+def test_a_page_that_notices_another_verdict_tells_it(parts: FakeParts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside what it shows: a slow command must not hold the page."""
+    told: list[Any] = []
+    monkeypatch.setattr(page, "notice", lambda *given, wait: told.append((given[2].diagnosis.title, wait)))
+    add_rows(parts.engine, 3)
+
+    page_of(parts)
+
+    assert [("too few rows", False)] == told

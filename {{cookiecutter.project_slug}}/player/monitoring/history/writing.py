@@ -77,7 +77,8 @@ def next_look(values: dict[str, Any], now: datetime, settings: Settings) -> date
     if values["labelled"] == values["rows"] or age >= patience:
         return None
     # A row of the future, by another machine's clock, has no age yet.
-    return max(now, values["ended_at"]) + min(max(age, FIRST_LOOK), max(patience - age, FIRST_LOOK))
+    begin: datetime = max(now, values["ended_at"])
+    return begin + min(max(age, FIRST_LOOK), max(patience - age, FIRST_LOOK))
 
 
 def judge_with(settings: Settings) -> Judge:

@@ -7,6 +7,7 @@ import jinja2
 from player.config import Settings
 from player.model.files import write_whole
 from player.monitoring.history.reading import catch_up
+from player.monitoring.on_change import notice
 from player.storage import queries
 from player.storage.tables import create_engine_for
 from player.web.dashboard import charts, timeline
@@ -26,6 +27,7 @@ def write_report(settings: Settings, path: Path) -> Page:
     try:
         catch_up(settings)  # when it cannot, the page says so itself
         page = gather(Source(settings, engine))
+        notice(engine, settings, page.found)
     finally:
         engine.dispose()
     path.parent.mkdir(parents=True, exist_ok=True)

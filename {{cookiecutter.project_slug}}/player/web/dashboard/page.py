@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Lock
@@ -17,6 +18,7 @@ from player.errors import ModelError
 from player.model import store
 from player.monitoring.history.reading import History, read_history
 from player.monitoring.history.writing import write_history
+from player.monitoring.on_change import notice
 from player.monitoring.reports import Report, report
 from player.reading.labels import known_labels
 from player.settings.sections import Monitoring
@@ -77,7 +79,10 @@ class PageCache:
         """Return a page of *source* at most `GOOD_FOR` seconds old; only one thread at a time computes it."""
         with self.lock:
             if time.monotonic() > self.until or len(self.pages) > MOST_SPANS:
-                self.pages = {ALL: gather(source())}
+                asked = source()
+                self.pages = {ALL: gather(asked)}
+                with suppress(TimeoutError):
+                    within(PATIENCE, notice, asked.engine, asked.settings, self.pages[ALL].found, wait=False)
                 self.until = time.monotonic() + GOOD_FOR
             if span not in self.pages:
                 past, troubles = read_past(source(), span)
@@ -118,9 +123,8 @@ def read_past(source: Source, span: Span, write: bool = False) -> tuple[History,
     troubles = []
     if write and not source.storage.get("spooled"):  # rows that wait may belong before those that are there
         try:
-            within(WRITING, write_history, source.engine, source.settings, AT_ONCE, True)
-        except TimeoutError:
-            pass  # it goes on, and the next page has more
+            with suppress(TimeoutError):  # it goes on, and the next page has more
+                within(WRITING, write_history, source.engine, source.settings, AT_ONCE, True)
         except (SQLAlchemyError, OSError) as error:
             troubles.append(f"The history cannot be written ({type(error).__name__}).")
     try:
