@@ -58,12 +58,12 @@ def describe_newest(rows: pd.DataFrame, show_values: bool) -> list[dict[Any, Any
     return described
 
 
-def path_of(request_id: str) -> str:
-    """Return where the page of a request is; an id that a path could not hold stands in the query.
+def path_of(text: str, kind: str = "answers") -> str:
+    """Return where the page of a request is, or of a feature; what a path could not hold stands in the query.
 
-    >>> path_of("r-17"), path_of("../17?")
-    ('/dashboard/answers/r-17', '/dashboard/answers?id=..%2F17%3F')
+    >>> path_of("r-17"), path_of("../17?"), path_of("age", "features")
+    ('/dashboard/answers/r-17', '/dashboard/answers?id=..%2F17%3F', '/dashboard/features/age')
     """
-    if PLAIN.fullmatch(request_id):
-        return f"/dashboard/answers/{quote(request_id)}"
-    return f"/dashboard/answers?id={quote(request_id.encode('utf-8', 'replace'), safe='')}"
+    if PLAIN.fullmatch(text):
+        return f"/dashboard/{kind}/{quote(text)}"
+    return f"/dashboard/{kind}?id={quote(text.encode('utf-8', 'replace'), safe='')}"
