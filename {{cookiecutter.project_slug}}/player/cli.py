@@ -16,7 +16,7 @@ from player.batch.commands import batch
 from player.config import ENVIRONMENTS, Settings, load_settings
 from player.errors import PlayerError
 from player.logging_config import begin, tell_who_waits
-from player.monitoring.commands import monitor, skew
+from player.monitoring.commands import monitor, skew, why
 from player.promotion.commands import dtap, fill, promote, promotions, replay, revoke, rollback, shadow, who
 from player.promotion.key_commands import keys
 from player.retraining.commands import retrain, schedule
@@ -25,6 +25,7 @@ from player.settings.commands import config
 from player.settings.remedies import of_system
 from player.storage.commands import db, erase
 from player.storage.database import advise
+from player.web.commands import report
 from player.web.joining import join
 
 if TYPE_CHECKING:
@@ -192,6 +193,8 @@ SECTIONS = {
         train: "learn from the training table",
         serve: "answer requests until Ctrl-C",
         monitor: "how is it doing now, and why",
+        report: "the same as a page in one file",
+        why: "why a request got its answer",
         skew: "is a request read as the same row of a file is",
         retrain: "learn again, with the labels that came",
         schedule: "retrain every so often, when it drifted",

@@ -1,4 +1,4 @@
-"""`player monitor` and `player skew`: how the model does, and whether two ways to it agree."""
+"""`player monitor`, `why`, `skew`: how the model does, why it said something, whether two ways to it agree."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from player.errors import StorageError
 from player.logging_config import begin
 
 LOOKED_BACK = 6  # windows, to find since when something is so
@@ -17,8 +18,13 @@ ALARM_CODE = 3
 @click.option("--check", is_flag=True, help="For schedules: exit code 3 when the diagnosis is an alarm.")
 @click.pass_context
 def monitor(context: click.Context, as_json: bool, check: bool) -> None:
-    """Say how the model is doing now, and why: accuracy, drift, diagnosis, since when."""
+    """Say how the model is doing now, and why: accuracy, drift, diagnosis, since when; and what happened before.
+
+    What is due of the history is written: each stretch of requests once, so that it says the same ever after.
+    """
     from player.model import store
+    from player.monitoring.history.reading import catch_up, to_text
+    from player.monitoring.on_change import notice
     from player.monitoring.reports import report
     from player.storage import queries
 
@@ -26,9 +32,40 @@ def monitor(context: click.Context, as_json: bool, check: bool) -> None:
     rows = queries.read_recent(settings, LOOKED_BACK * settings.monitoring.window_rows)
     manifest = store.current_manifest(settings)
     result = report(rows, manifest.profile, settings.monitoring, manifest.metrics)
-    click.echo(json.dumps(result.to_dict(), indent=2) if as_json else result.to_text())
+    queries.read(settings, notice, settings, result)
+    past, trouble = catch_up(settings)
+    if as_json:
+        click.echo(json.dumps({**result.to_dict(), "history": past.to_dict(), "trouble": trouble}, indent=2))
+    else:
+        click.echo("\n".join([result.to_text(), "", trouble or "What happened, newest first:", *to_text(past)]))
     if check and result.diagnosis.state == "alarm":
         context.exit(ALARM_CODE)
+
+
+@click.command()
+@click.argument("request_id")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def why(context: click.Context, request_id: str, as_json: bool) -> None:
+    """Say why the request REQUEST_ID got its answer.
+
+    What came, what was repaired, what the model was asked, what each value did to the probability, and the label. The
+    page has the same behind each of its newest requests. Exit code 1 when there is no such request.
+    """
+    from player.monitoring.why.explain import explain, load_model
+    from player.monitoring.why.text import to_text
+    from player.storage import queries
+
+    settings = begin(context.obj)
+    row, labels = queries.read(settings, queries.find, request_id)
+    if not row:
+        raise StorageError(f"The {settings.environment} database has no request with this id; one that was answered "
+                           "just now comes there within a second.")  # fmt: skip
+    found = explain(row, labels, settings.logging.show_values, lambda version: load_model(version, settings))
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=2))
+    else:
+        Console(width=None if Console().is_terminal else 160).print(to_text(found), markup=False, highlight=False)
 
 
 @click.command()

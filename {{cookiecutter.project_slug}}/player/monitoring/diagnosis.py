@@ -23,6 +23,16 @@ GATHERED_DIFFERENTLY = "data gathered differently"
 ANOTHER_POPULATION = "another population"
 ANOTHER_NATURE = "another nature"
 
+PLAIN = {  # what a participant says; the names above are the terms of the slides
+    ALL_WELL: "all is as in training",
+    SEEN_IN_PART: "well, as far as the labels show",
+    TOO_FEW_ROWS: "too early to say: more requests are needed",
+    TOO_FEW_LABELS: "too early to say: labels are needed",
+    GATHERED_DIFFERENTLY: "values are written or measured in another way now",
+    ANOTHER_POPULATION: "other cases come now than in training",
+    ANOTHER_NATURE: "the same cases now turn out differently",
+}
+
 ADVICE = {
     ALL_WELL: "Nothing to do.",
     SEEN_IN_PART: "Ask for labels of the other answers as well, at least of a few drawn at random.",
@@ -61,6 +71,11 @@ class Diagnosis:
     def title(self) -> str:
         """All causes in one line."""
         return " and ".join(each.name for each in self.causes) or self.cause
+
+    @property
+    def plain(self) -> str:
+        """The same in everyday words."""
+        return ", and ".join(PLAIN[each.name] for each in self.causes) or PLAIN[self.cause]
 
 
 def diagnose(figures: Figures, evidence: Evidence, labels: Labels, settings: Monitoring) -> Diagnosis:

@@ -17,12 +17,16 @@ MOST_UNLIKE = 0.05  # rows unlike any in training, about which the model knows n
 
 @dataclass(frozen=True)
 class Expected:
-    """The accuracy to expect, its 95 % interval (0 to 1), and why it cannot be trusted now (empty: it can)."""
+    """The accuracy to expect, its 95 % interval (0 to 1), and why it cannot be trusted now (empty: it can).
+
+    *promised* is what the model said before labels corrected it: beside what came it shows whether it kept its word.
+    """
 
     value: float
     low: float
     high: float
     doubts: list[str] = field(default_factory=list)
+    promised: float | None = None
 
     @property
     def trusted(self) -> bool:
@@ -53,7 +57,7 @@ def expect(
         return None
     p = promised(rows["proba"][own].clip(0, 1).to_numpy(), table[own], profile)
     q = np.where((class_names(rows["pred"][own]) == positive).to_numpy(), p, 1 - p) if positive else p
-    value = float(q.mean())
+    value = word = float(q.mean())
     broken = evidence.unweighted is not None and evidence.unweighted.broken
     contradicted = evidence.loss is not None and (broken or bool(evidence.traces))
     if contradicted and evidence.loss:
@@ -62,7 +66,7 @@ def expect(
     spread = math.sqrt(float((q * (1 - q)).sum()) / len(q) ** 2 + float((q * (1 - q)).mean()) / max(known, 1))
     value = min(max(value, 0.0), 1.0)
     low, high = max(0.0, value - Z95 * spread), min(1.0, value + Z95 * spread)
-    return Expected(value, low, high, doubts(table, profile, evidence, contradicted))
+    return Expected(value, low, high, doubts(table, profile, evidence, contradicted), min(max(word, 0.0), 1.0))
 
 
 def doubts(table: pd.DataFrame, profile: Mapping[str, Any], evidence: Evidence, contradicted: bool) -> list[str]:

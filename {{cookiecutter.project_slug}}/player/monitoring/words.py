@@ -1,5 +1,6 @@
 """The evidence in sentences: what a participant reads on the page and in the terminal."""
 
+import re
 from collections.abc import Mapping
 
 from player.monitoring.drift import Drift, readable
@@ -112,6 +113,17 @@ def fallback_notes(figures: Figures) -> list[str]:
     if figures.degraded <= 0:
         return []
     return [f"{figures.degraded:.1%} of the answers came from a fallback, not from the current model."]
+
+
+def without_values(warning: str, keep_names: bool = False) -> str:
+    """Return a repair without what a stranger sent: the values in its parentheses, and the names that nobody knows.
+
+    >>> without_values("age: not a number (forty), taken as missing"), without_values("ignored: my secret")
+    ('age: not a number, taken as missing', 'ignored: unknown names')
+    """
+    if warning.startswith("ignored: ") and not keep_names:
+        return "ignored: unknown names"
+    return re.sub(r" ?\([^)]*\)?", "", warning)
 
 
 def percent(share: Share) -> str:

@@ -1,5 +1,6 @@
 """What a setting is: every table of `config/base.toml`, with the values each entry may have."""
 
+import shlex
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -153,6 +154,16 @@ class Monitoring(Table):
     psi_warn: float = Field(gt=0)
     psi_alarm: float = Field(gt=0)
     min_rows: int = Field(gt=0)
+    close_hours: float = Field(default=24, gt=0)
+    on_change: str = ""
+    on_change_url: str = Field(default="", pattern=r"^(https?://[^/\s@]+(/\S*)?)?$")
+
+    @field_validator("on_change")
+    @classmethod
+    def is_a_command(cls, text: str) -> str:
+        """Refuse what cannot be taken apart into words, such as an open quotation mark."""
+        shlex.split(text)
+        return text
 
 
 class Logging(Table):

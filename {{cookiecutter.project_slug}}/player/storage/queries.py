@@ -1,7 +1,8 @@
 """What is asked of the database: tables to look at, numbers to show, rows to learn from."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pandas as pd
 import sqlalchemy as sa
@@ -19,6 +20,8 @@ COLUMNS = (
     "request_id", "received_at", "model", "pred", "proba", "degraded", "features", "warnings", "latency_ms",
     "label", "label_at",
 )  # fmt: skip
+P = ParamSpec("P")
+T = TypeVar("T")
 TIMES = ("received_at", "label_at", "created_at")
 NUMBERS = {"proba": "float64", "latency_ms": "float64", "degraded": "bool", "rows": "int64"}
 
@@ -50,9 +53,14 @@ def count_within(engine: Engine, newest: sa.Subquery, most_bytes: int) -> int:
 
 def read_recent(settings: Settings, limit: int) -> pd.DataFrame:
     """Return the newest rows of the database of *settings*, as `recent` does; raises StorageError."""
+    return read(settings, recent, limit)
+
+
+def read(settings: Settings, query: Callable[Concatenate[Engine, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return what *query* gives for the database of *settings*; raises StorageError with what to do."""
     engine = create_engine_for(settings)
     try:
-        return recent(engine, limit)
+        return query(engine, *args, **kwargs)
     except SQLAlchemyError as error:
         remedy = of_database(error, sqlite_path(settings))
         what = f"{type(error).__name__}: {remedy}" if remedy else type(error).__name__
@@ -62,6 +70,16 @@ def read_recent(settings: Settings, limit: int) -> pd.DataFrame:
         ) from None
     finally:
         engine.dispose()
+
+
+def find(engine: Engine, request_id: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the prediction *request_id*, empty when there is none, and every label of it, in the order they came."""
+    row = sa.select(*(column for column in Prediction.__table__.c)).where(Prediction.request_id == request_id)
+    told = sa.select(Label.label, Label.status, Label.received_at, Label.sender).where(Label.request_id == request_id)
+    with engine.connect() as connection:
+        found = connection.execute(row).mappings().first()
+        came = connection.execute(told.order_by(Label.received_at, Label.id)).mappings().all()
+    return dict(found or {}), [dict(each) for each in came]
 
 
 def labelled(engine: Engine, since: datetime | None = None) -> pd.DataFrame:
@@ -89,10 +107,11 @@ def count_labels(engine: Engine, most: int, after: datetime | None = None) -> in
         return int(connection.execute(sa.select(sa.func.count()).select_from(found.subquery())).scalar_one())
 
 
-def count_predictions(engine: Engine) -> int:
-    """Return how many predictions are kept."""
+def count_predictions(engine: Engine, most: int) -> int:
+    """Return how many predictions are kept, or *most* when there are more: counting all of many takes long."""
+    some = sa.select(Prediction.request_id).limit(most).subquery()
     with engine.connect() as connection:
-        return int(connection.execute(sa.select(sa.func.count()).select_from(Prediction)).scalar_one())
+        return int(connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
 
 
 def add_model(engine: Engine, **columns: Any) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from player.config import Settings
 from player.storage.columns import to_text
 from player.storage.local.spool import Spool
-from player.storage.tables import Label, Prediction
+from player.storage.tables import Chapter, Label, Prediction
 
 DAY = 24 * 3600
 
@@ -40,6 +40,8 @@ def forget_written_by(name: str, engine: Engine, spool: Spool) -> None:
         labels = connection.scalars(sa.select(Label.id).where(Label.sender == name)).all()
         connection.execute(sa.delete(Label).where(Label.sender == name))
         connection.execute(sa.delete(Prediction).where(Prediction.client == name))
+        if keys:
+            connection.execute(sa.delete(Chapter))  # the history told of rows that were never asked for
     spool.forget_keys("prediction", map(to_text, keys))
     spool.forget_keys("label", map(to_text, labels))
 

@@ -77,6 +77,38 @@ class BatchRun(Base):
     status: Mapped[str] = mapped_column(SafeText)
 
 
+class Chapter(Base):
+    """What the history says of one stretch of requests: figures, no row of anybody. Closed once `look_at` is empty."""
+
+    __tablename__ = "chapters"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    began_at: Mapped[datetime] = mapped_column(UtcTime)
+    ended_at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+    look_at: Mapped[datetime | None] = mapped_column(UtcTime, index=True)
+    rows: Mapped[int]
+    labelled: Mapped[int]
+    correct: Mapped[int]
+    expected: Mapped[float | None] = mapped_column(Number)
+    model: Mapped[str] = mapped_column(SafeText)
+    state: Mapped[str] = mapped_column(SafeText)
+    title: Mapped[str] = mapped_column(SafeText)
+    pieces: Mapped[Any] = mapped_column(JsonText, nullable=False)
+    story: Mapped[Any] = mapped_column(JsonText, nullable=False)
+    features: Mapped[Any] = mapped_column(JsonText, nullable=False)
+
+
+class Verdict(Base):
+    """The newest verdict of the monitoring: one row, so that a change of it is noticed once."""
+
+    __tablename__ = "verdict"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    state: Mapped[str] = mapped_column(SafeText)
+    title: Mapped[str] = mapped_column(SafeText)
+    since: Mapped[datetime] = mapped_column(UtcTime)
+
+
 class Owner(Base):
     """The one environment that the database belongs to."""
 

@@ -28,7 +28,8 @@ ERASED = "shipped-1"
 COMMANDS = {
     "serve": "serve", "doctor": "doctor", "doctor --fix": "doctor --fix", "config": "config",
     "db upgrade": "db upgrade", "db backup": "db backup", "inspect": "inspect data/train_data.csv", "train": "train",
-    "retrain": "retrain", "schedule": "schedule", "monitor": "monitor", "skew": "skew in.csv",
+    "retrain": "retrain", "schedule": "schedule", "monitor": "monitor", "report": "report", "skew": "skew in.csv",
+    "why": f"why {ERASED}",
     "batch": "batch in.csv out.csv", "fill": "fill", "promote": "promote {above} --reason test",
     "rollback": "rollback --reason test", "revoke": "revoke {previous} --reason test", "promotions": "promotions",
     "replay": "replay --against {previous}", "shadow": "shadow", "erase": f"erase {ERASED}", "keys": "keys",

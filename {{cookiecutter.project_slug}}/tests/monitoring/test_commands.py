@@ -10,6 +10,7 @@ from player.cli import main
 from player.config import Settings
 from player.model import store
 from player.monitoring import reports
+from player.monitoring.history import reading
 from player.storage import queries
 
 
@@ -22,9 +23,10 @@ def test_check_tells_an_alarm_by_its_exit_code(
     monkeypatch.setattr(store, "current_manifest", lambda _: SimpleNamespace(profile={}, metrics={}))
     monkeypatch.setattr(queries, "recent", lambda *_: pd.DataFrame())
     monkeypatch.setattr(reports, "report", lambda *_: found)
+    monkeypatch.setattr(reading, "catch_up", lambda *_: (reading.History(), "no history"))
 
     checked = CliRunner().invoke(main, ["-e", "testing", "monitor", "--check"])
     looked_at = CliRunner().invoke(main, ["-e", "testing", "monitor"])
 
-    assert (code, "THE REPORT\n") == (checked.exit_code, checked.stdout)
+    assert (code, "THE REPORT\n\nno history\n") == (checked.exit_code, checked.stdout)
     assert 0 == looked_at.exit_code

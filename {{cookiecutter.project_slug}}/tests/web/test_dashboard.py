@@ -14,11 +14,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from player.config import Settings
-from player.monitoring.bins import MISSING, Bin
-from player.monitoring.periods import Period
-from player.monitoring.quality import wilson
-from player.storage.tables import Base, Label, Prediction
-from player.web.dashboard import charts, create_blueprint, page
+from player.storage.tables import Base, Chapter, Label, Prediction
+from player.web.dashboard import create_blueprint, page
 
 START = datetime(2026, 11, 23, 7, 22, 40, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}\ud800\x00\u202e"
@@ -165,7 +162,7 @@ def test_without_labels_the_page_says_so(parts: FakeParts) -> None:
     html = page_of(parts)
 
     assert "No labels yet" in html
-    assert "Too few rows" in html
+    assert "too few rows" in html
 
 
 def test_labels_give_an_accuracy_with_its_interval(parts: FakeParts) -> None:
@@ -243,7 +240,7 @@ def test_the_page_obeys_a_strict_content_security_policy(parts: FakeParts, rows:
     assert "style" not in names
     assert not [name for name in names if name.startswith("on")]
     assert addresses
-    assert all(address.startswith("/dashboard") for address in addresses)
+    assert all(address.startswith(("/dashboard", "#chapter-")) for address in addresses)
 
 
 def test_every_picture_has_a_title_and_every_id_is_used_once(parts: FakeParts) -> None:
@@ -263,11 +260,13 @@ def test_values_are_shown_only_where_the_settings_allow_it(parts: FakeParts, sho
     """The features of a request are hidden where log lines may not hold them either, also inside warnings."""
     logging = parts.settings.logging.model_copy(update={"show_values": shown})
     parts.settings = parts.settings.model_copy(update={"logging": logging})
-    add_rows(parts.engine, 1, features={"age": 424242}, warnings=["age: not a number (secret), taken as missing"])
+    add_rows(parts.engine, 1, features={"age": 424242}, warnings=["age: not a number (secret), taken as missing",
+                                                                      "ignored: a name of theirs"])  # fmt: skip
 
     html = page_of(parts)
 
     assert shown == ("424242" in html)
+    assert shown == ("a name of theirs" in html)
     assert "secret" not in html
     assert "age: not a number, taken as missing" in html
 
@@ -296,28 +295,111 @@ def test_many_viewers_cost_as_much_as_one(parts: FakeParts) -> None:
     assert len(statements) == read_once > 0
 
 
-def period(right: int | None, seconds: int) -> Period:
-    """Return a period of ten requests of which *right* of ten labels were right."""
-    share = None if right is None else wilson(right, 10)
-    return Period(START + timedelta(seconds=seconds), 1, 10, share)
+@pytest.mark.parametrize("query", ["?last=hour", "?last=day", "?from=2026-11-23&to=2026-11-23", "?from=x", "?last=eon"])
+def test_a_span_of_time_can_be_chosen(parts: FakeParts, query: str) -> None:
+    """What lies in it is drawn; what cannot be read is as if it had not been asked."""
+    add_rows(parts.engine, 30)
+
+    html = page_of(parts, query)
+
+    assert ("Nothing happened in this time" in html) == ("last=hour" in query or "last=day" in query)
+    assert "of 30 labelled since the first request" in html
 
 
-def test_a_line_breaks_where_labels_are_missing() -> None:
-    """The accuracy of a period without labels is not drawn as if it were known."""
-    chart = charts.accuracy_chart([period(8, 0), period(9, 1), period(None, 2), period(7, 3)])
+def test_spans_share_what_is_now(parts: FakeParts) -> None:
+    """Another span reads the history alone, and the same one again reads nothing."""
+    add_rows(parts.engine, 30)
+    statements: list[str] = []
+    sa.event.listen(parts.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    client = client_of(parts)
+    client.get("/dashboard")
+    whole = len(statements)
+    client.get("/dashboard?last=day")
+    again = len(statements)
+    client.get("/dashboard?last=day")
 
-    assert chart.lines == ["M12.5,40.0 L37.5,20.0", "M87.5,60.0 h0"]
-    assert len(chart.bands) == 2
+    assert whole < again == len(statements) < 2 * whole
 
 
-@pytest.mark.parametrize("periods", [[], [period(None, 0)], [period(0, 0), period(10, 1)]])
-def test_every_shape_stays_inside_its_box(periods: list[Period]) -> None:
-    """Whatever the figures, nothing is drawn outside of 0 to 100."""
-    chart = charts.accuracy_chart(periods)
-    numbers = [float(n) for text in [*chart.lines, *chart.bands] for n in re.findall(r"-?\d+\.?\d*", text)]
-    bars = [*charts.volume_bars(periods), *charts.bin_bars([Bin("a", 0.0, 1.0), Bin(MISSING, 0.0, 0.0)])]
+def test_the_page_counts_as_the_board_does(parts: FakeParts) -> None:
+    """All right answers since the first request, however few of them the newest rows hold."""
+    limits = parts.settings.monitoring.model_copy(update={"window_rows": 20, "min_rows": 20})
+    parts.settings = parts.settings.model_copy(update={"monitoring": limits})
+    add_rows(parts.engine, 130)
 
-    assert bool(numbers) == any(each.accuracy for each in periods)
-    assert all(0 <= number <= 100 for number in numbers)
-    assert len(bars) == 2 * len(periods) + 2
-    assert all(bar.y >= 0 and bar.height >= 0 and bar.x + bar.width <= 100.1 for bar in bars)
+    html = page_of(parts)
+
+    assert '<dd class="value">130</dd>' in html
+    assert "of 130 labelled since the first request, as a board counts them; 20 of the newest" in html
+
+
+def test_without_its_history_the_page_still_comes(parts: FakeParts) -> None:
+    """A database from before this version has no table for it: a sentence."""
+    add_rows(parts.engine, 30)
+    Chapter.__table__.drop(parts.engine)
+
+    html = page_of(parts)
+
+    assert "The history cannot be written (OperationalError)" in html
+    assert "84% to 100%" not in html or "of 30 labelled" in html
+
+
+def rows_of_one_class(engine: sa.Engine) -> None:
+    """Store answers that are all the same, and all right."""
+    add_rows(engine, 300)
+
+
+def rows_without_labels(engine: sa.Engine) -> None:
+    """Store answers nobody ever judged."""
+    add_rows(engine, 300, label=None)
+
+
+def rows_of_many_texts(engine: sa.Engine) -> None:
+    """Store features that are another text each time, as names and as values."""
+    add_rows(engine, 300)
+    with engine.begin() as connection:
+        for i in range(300):
+            text = {f"feature {i}": f"text {i}", "housing": f"text {i}"}
+            connection.execute(sa.update(Prediction).where(Prediction.request_id == f"r{i}").values(features=text))
+
+
+def rows_without_features(engine: sa.Engine) -> None:
+    """Store requests that brought nothing."""
+    add_rows(engine, 300, features={})
+
+
+def three_rows(engine: sa.Engine) -> None:
+    """Store three answers."""
+    add_rows(engine, 3)
+
+
+BAD = [rows_of_one_class, rows_without_labels, rows_of_many_texts, rows_without_features, three_rows]
+
+
+@pytest.mark.parametrize("fill", BAD)
+@pytest.mark.parametrize("model", [True, False])
+def test_whatever_is_stored_there_is_a_page(
+    request: pytest.FixtureRequest, settings: Settings, engine: sa.Engine, fill: Any, model: bool
+) -> None:
+    """With and without a model to compare with: no error, no empty picture."""
+    if model:
+        request.getfixturevalue("model_settings")
+    fill(engine)
+
+    html = page_of(FakeParts(settings, engine))
+
+    assert ("player train" in html) == (not model)
+    assert collect(html).tags.count("svg") >= 4
+    assert '<path class="line" d="M"' not in html
+    assert "nan" not in re.sub("<[^>]*>", "", html).casefold().split()
+
+
+def test_a_page_that_notices_another_verdict_tells_it(parts: FakeParts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside what it shows: a slow command must not hold the page."""
+    told: list[Any] = []
+    monkeypatch.setattr(page, "notice", lambda *given, wait: told.append((given[2].diagnosis.title, wait)))
+    add_rows(parts.engine, 3)
+
+    page_of(parts)
+
+    assert [("too few rows", False)] == told

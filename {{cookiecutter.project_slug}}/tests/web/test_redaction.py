@@ -143,5 +143,10 @@ def test_no_page_shows_a_value(strict_app: tuple[Flask, Lines]) -> None:
     pages = ["/dashboard", "/docs", "/metrics", "/openapi.json", "/version", "/health/ready", "/nothing", "/feedback"]
     answers = [client.get(page, headers=AUTHORIZED) for page in pages]
 
+    why = client.get("/dashboard/answers/r1", headers=AUTHORIZED)
+    answers += [why, client.get("/dashboard/features/housing", headers=AUTHORIZED)]
+    assert 200 == answers[-1].status_code
     assert [200] * 6 == [answer.status_code for answer in answers[:6]]
+    assert 200 == why.status_code
+    assert "are not shown in this environment" in why.get_data(as_text=True)
     assert [] == seen([answer.get_data(as_text=True) for answer in answers])

@@ -98,7 +98,7 @@ def directions(
     p: np.ndarray, table: pd.DataFrame, profile: Mapping[str, Any]
 ) -> tuple[np.ndarray, list[tuple[str, str]]]:
     """Return the directions to ask about, shape (rows, directions), and feature and part of each."""
-    columns, names = encode(table, profile["features"])
+    columns, names = encode(table, profile.get("features", {}))
     often = (columns != 0).mean(axis=0) >= FEWEST
     columns, names = columns[:, often], [name for name, use in zip(names, often, strict=True) if use]
     sure = logit(p)

@@ -79,7 +79,7 @@ def expected_gaps(
 
 def mixed_up(table: pd.DataFrame, moved: list[str], profile: Mapping[str, Any]) -> dict[str, Trace]:
     """Return the columns of numbers that hold what another column says: a copy, or two that were exchanged."""
-    features = profile["features"]
+    features = profile.get("features", {})
     numbers = [name for name, known in features.items() if known["kind"] == "number" and known.get("distinct", 10) >= 6]
     found: dict[str, Trace] = {}
     for name in moved:

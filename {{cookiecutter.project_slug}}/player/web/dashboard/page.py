@@ -1,36 +1,50 @@
 """What stands on the page: asks the database, the model and the writer, and puts their answers into words."""
 
-import json
-import re
 import time
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
 import pandas as pd
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from player import TEMPLATE
+from player.config import Settings
 from player.errors import ModelError
 from player.model import store
-from player.monitoring.quality import class_names
+from player.monitoring.history.reading import History, read_history
+from player.monitoring.history.writing import write_history
+from player.monitoring.on_change import notice
 from player.monitoring.reports import Report, report
 from player.reading.labels import known_labels
 from player.settings.sections import Monitoring
 from player.storage import queries
 from player.storage.database import within
-from player.web.components import Components
-from player.web.dashboard.history import History
-from player.web.dashboard.tiles import Tile, as_percent, make_tiles
+from player.web.dashboard.rows import count_warnings, describe_models, describe_newest
+from player.web.dashboard.spans import ALL, Span
+from player.web.dashboard.tiles import Tile, make_tiles
 
 # How many windows the page looks back, and how many rows and bytes of them at most: a stranger can make rows large.
 HISTORY, MOST_ROWS, MOST_BYTES = 12, 6000, 8_000_000
 NEWEST = 10
-COMMONEST = 8
 GOOD_FOR = 5.0  # seconds a page is shown again instead of computed anew
 PATIENCE = 5.0  # seconds for the database
+WRITING, AT_ONCE = 3.0, 8  # seconds that a page waits for the history to be written, and chapters of it at once
+MOST_SPANS = 8  # spans of time that are kept beside the whole
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the page comes from: a running service, or the files of an environment (then nobody knows of a writer)."""
+
+    settings: Settings
+    engine: Engine
+    storage: Mapping[str, Any] = field(default_factory=dict)
+    complaints: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -41,7 +55,7 @@ class Page:
     environment: str
     at: datetime
     found: Report
-    chapters: list[Report]
+    history: History
     tiles: list[Tile]
     warnings: list[tuple[str, int]]
     models: list[dict[Any, Any]]
@@ -53,51 +67,70 @@ class Page:
 
 
 class PageCache:
-    """Keeps the page for a moment, so that many viewers cost as much as one."""
+    """Keeps the page for a moment, so that many viewers cost as much as one; the past once for each span of time."""
 
     def __init__(self) -> None:
         """Start without a page."""
         self.lock = Lock()
-        self.page: Page | None = None
-        self.history = History()
+        self.pages: dict[Span, Page] = {}
         self.until = 0.0
 
-    def get(self, components: Components) -> Page:
-        """Return a page at most `GOOD_FOR` seconds old; only one thread at a time computes it."""
+    def get(self, source: Callable[[], Source], span: Span = ALL) -> Page:
+        """Return a page of *source* at most `GOOD_FOR` seconds old; only one thread at a time computes it."""
         with self.lock:
-            if self.page is None or time.monotonic() > self.until:
-                self.page = gather(components, self.history)
+            if time.monotonic() > self.until or len(self.pages) > MOST_SPANS:
+                asked = source()
+                self.pages = {ALL: gather(asked)}
+                with suppress(TimeoutError):
+                    within(PATIENCE, notice, asked.engine, asked.settings, self.pages[ALL].found, wait=False)
                 self.until = time.monotonic() + GOOD_FOR
-            return self.page
+            if span not in self.pages:
+                past, troubles = read_past(source(), span)
+                page = self.pages[ALL]
+                self.pages[span] = replace(page, history=past, troubles=[*page.troubles, *troubles])
+            return self.pages[span]
 
 
-def gather(components: Components, history: History) -> Page:
+def gather(source: Source) -> Page:
     """Return the page as of now; a database or model that does not answer becomes a trouble on it, not an error."""
-    settings = components.settings
+    settings = source.settings
     limits = settings.monitoring
-    limit = max(min(HISTORY * limits.window_rows, MOST_ROWS), limits.window_rows)
-    rows, total, models, troubles = read_tables(components, limit)
-    manifest, trouble = read_manifest(components)
+    rows, models, troubles = read_tables(
+        source.engine, max(min(HISTORY * limits.window_rows, MOST_ROWS), limits.window_rows)
+    )
+    manifest, trouble = read_manifest(settings)
     rows, strange = known_labels(rows, manifest.classes if manifest else ())
     found = report(rows, *judged_by(manifest, limits))
-
-    def judge(part: pd.DataFrame, version: str) -> Report:
-        return report(part, *judged_by(manifest_of(version, components) or manifest, limits))
-
+    past, past_troubles = (History(), []) if troubles and rows.empty else read_past(source, ALL, write=True)
     return Page(
         project=settings.project.name,
         environment=settings.environment,
         at=datetime.now(UTC),
         found=found,
-        chapters=history.update(rows, total, limits.window_rows, judge),
-        tiles=make_tiles(found, components.writer.status(), manifest),
-        warnings=count_warnings(rows.head(limits.window_rows)),
+        history=past,
+        tiles=make_tiles(found, past, source.storage, manifest),
+        warnings=count_warnings(rows.head(limits.window_rows), settings.logging.show_values),
         models=describe_models(models, rows, manifest),
         newest=describe_newest(rows.head(NEWEST), settings.logging.show_values),
         thresholds=(limits.psi_warn, limits.psi_alarm),
         window=limits.window_rows,
-        troubles=[*components.complaints(), *troubles, *trouble, *([strange] if strange else [])],
+        troubles=[*source.complaints, *troubles, *trouble, *past_troubles, *([strange] if strange else [])],
     )
+
+
+def read_past(source: Source, span: Span, write: bool = False) -> tuple[History, list[str]]:
+    """Return the history of a *span* of time, after what is due of it was written, and what went wrong."""
+    troubles = []
+    if write and not source.storage.get("spooled"):  # rows that wait may belong before those that are there
+        try:
+            with suppress(TimeoutError):  # it goes on, and the next page has more
+                within(WRITING, write_history, source.engine, source.settings, AT_ONCE, True)
+        except (SQLAlchemyError, OSError) as error:
+            troubles.append(f"The history cannot be written ({type(error).__name__}).")
+    try:
+        return within(PATIENCE, read_history, source.engine, source.settings, span.since, span.until), troubles
+    except (SQLAlchemyError, OSError) as error:
+        return History(), [*troubles, f"The history cannot be read ({type(error).__name__})."]
 
 
 def judged_by(
@@ -107,71 +140,23 @@ def judged_by(
     return (manifest.profile, limits, manifest.metrics) if manifest else ({}, limits, {})
 
 
-def manifest_of(version: str, components: Components) -> store.Manifest | None:
-    """Return what is known about the model *version*; None when it is gone."""
-    try:
-        return store.read_manifest(version, components.settings) if version else None
-    except ModelError:
-        return None
-
-
-def read_tables(components: Components, limit: int) -> tuple[pd.DataFrame, int, pd.DataFrame, list[str]]:
-    """Return the newest *limit* rows, newest first, how many there are in all, the models, and what went wrong."""
+def read_tables(engine: Engine, limit: int) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return the newest *limit* rows, newest first, the models, and what went wrong."""
     try:
         # Not longer: a frozen database must not hold the threads that answer requests.
-        rows = within(PATIENCE, queries.recent, components.engine, limit, most_bytes=MOST_BYTES)
-        total = within(PATIENCE, queries.count_predictions, components.engine)
+        rows = within(PATIENCE, queries.recent, engine, limit, most_bytes=MOST_BYTES)
+        total = within(PATIENCE, queries.count_predictions, engine, limit)
         few = f"The newest rows are so large that only {len(rows):,} are looked at."
-        troubles = [few] if len(rows) < min(limit, total) else []
-        return rows, total, within(PATIENCE, queries.models, components.engine), troubles
+        troubles = [few] if len(rows) < total else []
+        return rows, within(PATIENCE, queries.models, engine), troubles
     except (SQLAlchemyError, OSError) as error:
         trouble = f"The database does not answer ({type(error).__name__}); what was there before cannot be shown."
-        return pd.DataFrame(columns=list(queries.COLUMNS)), 0, pd.DataFrame(), [trouble]
+        return pd.DataFrame(columns=list(queries.COLUMNS)), pd.DataFrame(), [trouble]
 
 
-def read_manifest(components: Components) -> tuple[store.Manifest | None, list[str]]:
+def read_manifest(settings: Settings) -> tuple[store.Manifest | None, list[str]]:
     """Return what is known about the current model, or why nothing is."""
     try:
-        return store.current_manifest(components.settings), []
+        return store.current_manifest(settings), []
     except ModelError as error:
         return None, [f"No model to compare with: {error}"]
-
-
-def count_warnings(rows: pd.DataFrame) -> list[tuple[str, int]]:
-    """Return the commonest repairs of *rows* with how often each was made; without the values themselves."""
-    counts = Counter(re.sub(r" ?\([^)]*\)?", "", text)[:120] for texts in rows["warnings"] for text in texts or [])
-    return counts.most_common(COMMONEST)
-
-
-def describe_models(models: pd.DataFrame, rows: pd.DataFrame, manifest: store.Manifest | None) -> list[dict[Any, Any]]:
-    """Return the recorded models with what they answered among *rows* and how often they were right.
-
-    The current model is shown even when nobody recorded it.
-    """
-    recorded: list[dict[Any, Any]] = models.to_dict("records")
-    if manifest and manifest.version not in {model["version"] for model in recorded}:
-        recorded.insert(0, {**vars(manifest), "created_at": pd.Timestamp(manifest.created_at)})
-    described = []
-    for model in recorded:
-        answered = rows[rows["model"] == model["version"]]
-        labelled = answered[answered["label"].notna()]
-        right = (class_names(labelled["pred"]) == class_names(labelled["label"])).mean() if len(labelled) else None
-        promised = model["metrics"].get("accuracy") if isinstance(model["metrics"], dict) else None
-        described.append({
-            **model, "answered": len(answered), "accuracy": as_percent(right), "hold_out": as_percent(promised),
-            "current": manifest is not None and model["version"] == manifest.version,
-        })  # fmt: skip
-    return described
-
-
-def describe_newest(rows: pd.DataFrame, show_values: bool) -> list[dict[Any, Any]]:
-    """Return the newest requests, one dict each; features only when *show_values* allows it."""
-    described = []
-    for row in rows.to_dict("records"):
-        known = row["label"] is not None and not (isinstance(row["label"], float) and pd.isna(row["label"]))
-        pair = class_names(pd.Series([row["pred"], row["label"]], dtype="object")).tolist()
-        described.append({
-            **row, "pred": pair[0], "label": pair[1] if known else "", "right": known and pair[0] == pair[1],
-            "features": json.dumps(row["features"], ensure_ascii=False, default=str)[:300] if show_values else None,
-        })  # fmt: skip
-    return described

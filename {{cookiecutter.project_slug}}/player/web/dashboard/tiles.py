@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from player.model.manifests import Manifest
+from player.monitoring.history.reading import History
 from player.monitoring.reports import Report
 
 
@@ -21,21 +22,22 @@ class Tile:
     state: str = ""
 
 
-def make_tiles(found: Report, storage: Mapping[str, Any], manifest: Manifest | None) -> list[Tile]:
-    """Return the figures on top of the page."""
+def make_tiles(found: Report, past: History, storage: Mapping[str, Any], manifest: Manifest | None) -> list[Tile]:
+    """Return the figures on top of the page; without *storage* nobody knows how the writer of a service is."""
     figures = found.figures
     p95 = figures.latency_ms.get("p95")
     return [
         accuracy_tile(found),
         expected_tile(found),
-        Tile("Right answers", f"{figures.points:,}", "known so far, of the predictions beside; a board counts all"),
+        Tile("Right answers", f"{past.right:,}", f"of {past.labelled:,} labelled since the first request, as a board "
+             f"counts them; {figures.points:,} of the newest"),
         Tile("Predictions", f"{figures.rows:,}", f"newest rows; {figures.repaired:.0%} needed repair"),
         Tile("Labels", f"{figures.coverage:.0%}" if figures.rows else "-", label_note(found)),
         Tile("Fallback answers", f"{figures.degraded:.1%}", "not from the current model",
              "warn" if figures.degraded > 0 else ""),
         Tile("Answer time", "-" if p95 is None else f"{p95:.0f} ms", "95 % were faster"),
         model_tile(manifest),
-        storage_tile(storage),
+        *([storage_tile(storage)] if storage else []),
     ]  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""What happened since the first request: chapters that are written once."""

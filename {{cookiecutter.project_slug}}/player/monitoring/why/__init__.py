@@ -1,0 +1,1 @@
+"""One request looked at: why it got its answer."""
