@@ -19,14 +19,15 @@ from player.errors import ModelFailed
 from player.features import clean, to_table
 from player.learning.asking import ask, shown
 from player.model.loading import Model
-from player.model.scorecard import Scorecard, make_scorecard
+from player.model.plan import Plan
+from player.model.rehearsal import rehearsed_plan
 from player.repair import Value
 
 log = logging.getLogger(__name__)
 
 FAILURES_TO_REST = 3
 REST_SECONDS = 30.0
-DIGITS = 6  # of a probability: enough to act on, and the same from the scorecard, the pipeline and a batch
+DIGITS = 6  # of a probability: enough to act on, and the same from the plan, the pipeline and a batch
 MOST_LATE = 16  # questions that were given up and still run; a model with so many is asked nothing more
 
 
@@ -53,7 +54,7 @@ class Link:
         self.trouble = ""  # why it failed last, "" after an answer
         self.resting_until = 0.0
         self.late: list[threading.Thread] = []
-        self.scorecard: Scorecard | None = None
+        self.plan: Plan | None = None
 
     @property
     def resting(self) -> bool:
@@ -63,15 +64,18 @@ class Link:
     def warm_up(self, seconds: float = 60.0) -> None:
         """Answer an example within *seconds*, so that the first request finds everything imported.
 
-        A model that is a sum answers single requests from its scorecard from then on.
+        Single requests are answered from the plan of the model from then on, if it has one.
         """
         model, examples = self.model, self.model.manifest.examples
         self.within(seconds, ask, model.pipeline, to_table(examples[:1], model.schema), model.manifest.classes)
         try:
-            self.scorecard = self.within(seconds, make_scorecard, model.pipeline, model.schema, examples)
+            self.plan, why_not = self.within(
+                seconds, rehearsed_plan, model.pipeline, model.schema, examples, model.manifest.classes
+            )
         except ModelFailed as error:
-            log.info("model %s has no scorecard: %s", self.version, error)
-        log.info("model %s answers from its %s", self.version, "scorecard" if self.scorecard else "pipeline")
+            why_not = str(error)
+        what = f"its {self.plan.kind}" if self.plan else f"its pipeline: {why_not}"
+        log.info("model %s answers single requests from %s", self.version, what)
 
     def answer(self, raws: Sequence[Mapping[str, Any]], degraded: bool = False) -> list[Answer]:
         """Return an answer for each raw request; raises ModelFailed when the model gives no usable one."""
@@ -86,12 +90,14 @@ class Link:
         ]
 
     def predict_rows(self, rows: Sequence[Mapping[str, Value]]) -> tuple[list[Any], list[float]]:
-        """Return classes and probabilities of clean *rows*: of a single one from the scorecard, if there is one."""
-        if len(rows) == 1 and self.scorecard is not None:
+        """Return classes and probabilities of clean *rows*: of a single one from the plan, if there is one."""
+        if len(rows) == 1 and self.plan is not None:
             with contextlib.suppress(Exception):  # the pipeline may know better
-                probability = self.scorecard.probability(rows[0])
+                place, proba = self.plan.ask(rows[0])
+                probability = proba[1] if len(proba) == 2 else proba[place]  # as `shown` has it
+                answered = [self.model.manifest.classes[place]], [rounded(probability)]
                 self.failures, self.trouble = 0, ""
-                return self.answers(np.array([int(probability > 0.5)]), np.array([[1 - probability, probability]]))
+                return answered
         try:
             table = to_table(rows, self.model.schema)
         except Exception as error:
@@ -152,6 +158,15 @@ class Link:
         if error is not None:
             raise ModelFailed(f"it raised {describe(error)}") from error
         return result
+
+
+def rounded(proba: float) -> float:
+    """Return *proba* between 0 and 1, rounded as NumPy does it; raises ValueError when it is no number.
+
+    >>> rounded(2 / 3) == np.array([2 / 3]).round(DIGITS)[0], rounded(1 + 1e-16)
+    (np.True_, 1.0)
+    """
+    return round(min(max(proba, 0.0), 1.0) * 10.0**DIGITS) / 10.0**DIGITS
 
 
 def describe(error: BaseException) -> str:

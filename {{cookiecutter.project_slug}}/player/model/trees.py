@@ -1,0 +1,152 @@
+"""Trees for one row: the forest of a model, walked by treelite in microseconds instead of by its own library.
+
+treelite reads the fitted trees of scikit-learn and LightGBM as they are and walks them in C++; for one row their own
+library spends far longer on getting ready. Not XGBoost's: it computes in float32, where another way to the same sum
+gives another number.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
+
+from player.model.preparation import Preparation
+from player.repair import Value
+
+if TYPE_CHECKING:
+    from treelite import Model
+
+ONE_TREE = (DecisionTreeClassifier, ExtraTreeClassifier)
+AVERAGED = (ExtraTreesClassifier, RandomForestClassifier, *ONE_TREE)  # they say probabilities, the others log-odds
+FOREST = (*AVERAGED, GradientBoostingClassifier, HistGradientBoostingClassifier)
+LEAF, SPLIT_OF_NUMBERS = 0, 1  # as treelite numbers the kinds of nodes
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Trees for one row; *rounded*: they were made for float32, as all of scikit-learn's but histograms are."""
+
+    preparation: Preparation
+    model: "Model"
+    rounded: bool
+
+    def decide(self, row: Mapping[str, Value]) -> list[float]:
+        """Return the sum of the trees for one clean *row*: probabilities or log-odds, whichever they were grown for."""
+        found: list[float] = self.walk(self.preparation.vector(row))[0].tolist()
+        return found
+
+    def walk(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the same for each of *vectors*, shape (rows, columns): shape (rows, 1 or classes)."""
+        from treelite import gtil
+
+        columns = vectors.astype("float32") if self.rounded else vectors
+        found: np.ndarray = gtil.predict(self.model, columns, nthread=1, pred_margin=True)
+        return found[:, 0]
+
+
+def is_lightgbm(classifier: Any) -> bool:
+    """Tell whether *classifier* is LightGBM's, which need not be installed."""
+    return f"{type(classifier).__module__}.{type(classifier).__name__}" == "lightgbm.sklearn.LGBMClassifier"
+
+
+def is_forest(classifier: Any) -> bool:
+    """Tell whether *classifier* is made of trees that can be read here."""
+    return type(classifier) in FOREST or is_lightgbm(classifier)
+
+
+def make_forest(classifier: Any, preparation: Preparation) -> Forest:
+    """Return the trees of the fitted *classifier*; raises whatever treelite does when it cannot read them."""
+    import treelite  # only here: who has no trees need not wait for it
+    import treelite.sklearn
+
+    if is_lightgbm(classifier):
+        return Forest(preparation, treelite.frontend.from_lightgbm(classifier.booster_), rounded=False)
+    with np.errstate(invalid="ignore"):  # it makes an integer of a category that is missing
+        model = treelite.sklearn.import_model(as_ensemble(classifier))
+    if type(classifier) not in AVERAGED:
+        add_in_order(model)
+    return Forest(preparation, model, rounded=type(classifier) is not HistGradientBoostingClassifier)
+
+
+def add_in_order(model: "Model") -> None:
+    """Let *model* begin its sums with what scikit-learn begins them with, where treelite would add it at the end.
+
+    Another order of the same additions differs in the last bit, which an isotonic calibration may turn into a step.
+    """
+    header = model.get_header_accessor()
+    first = np.asarray(header.get_field("base_scores"), dtype="float64").copy()
+    for place, score in enumerate(first.tolist()):  # the first tree of each class
+        tree = model.get_tree_accessor(place)
+        tree.set_field("leaf_value", tree.get_field("leaf_value") + score)
+    header.set_field("base_scores", np.zeros_like(first))
+
+
+def as_ensemble(classifier: Any) -> Any:
+    """Return *classifier*, and of a single tree a forest that has only this one: treelite reads no tree alone."""
+    if type(classifier) not in ONE_TREE:
+        return classifier
+    forest = RandomForestClassifier(1)
+    forest.estimators_ = [classifier]
+    for name in ("classes_", "n_classes_", "n_features_in_", "n_outputs_"):
+        setattr(forest, name, getattr(classifier, name))
+    return forest
+
+
+def same_splits(forest: Forest, classifier: Any) -> bool:
+    """Tell whether *forest* has each split of *classifier*, where scikit-learn keeps them as trees of its own.
+
+    A large forest has too many to try them all with rows.
+    """
+    for place, tree in enumerate(np.ravel(getattr(as_ensemble(classifier), "estimators_", []))):
+        here, there = forest.model.get_tree_accessor(place), tree.tree_
+        inner = there.children_left >= 0
+        pairs = (("split_index", there.feature), ("threshold", there.threshold),
+                 ("cleft", there.children_left), ("cright", there.children_right))  # fmt: skip
+        if not all(np.array_equal(here.get_field(name)[inner], values[inner]) for name, values in pairs):
+            return False
+    return True
+
+
+def beside_splits(forest: Forest, start: np.ndarray, most: int) -> np.ndarray:
+    """Return vectors that fall just left and just right of each split of numbers: shape (at most *most*, columns).
+
+    A vector reaches its split because it is made on the way there, beginning with *start*, shape (columns,). Of more
+    splits than *most* allows they are those of some of the trees.
+    """
+    found: list[np.ndarray] = []
+    for place in np.random.default_rng(2026).permutation(forest.model.num_tree).tolist():
+        if len(found) < most:
+            found += beside_splits_of_one(forest, place, start)
+    return np.array(found[:most]).reshape(-1, len(start))
+
+
+def beside_splits_of_one(forest: Forest, place: int, start: np.ndarray) -> list[np.ndarray]:
+    """Return two vectors for each split of numbers in the tree at *place*, as `beside_splits` does."""
+    tree = forest.model.get_tree_accessor(place)
+    kind, column, left, right, threshold = (
+        tree.get_field(name) for name in ("node_type", "split_index", "cleft", "cright", "threshold")
+    )
+    below = threshold.astype("float32") if forest.rounded else threshold  # the largest number that goes left
+    below = np.where(below > threshold, np.nextafter(below, below.dtype.type(-np.inf)), below)
+    above = np.nextafter(below, below.dtype.type(np.inf))
+    everything = np.isinf(threshold)  # every number goes left, and what is missing right
+    below, above = np.where(everything, 0, below), np.where(everything, np.nan, above)
+    found, waiting = [], [(0, start)]
+    while waiting:
+        node, vector = waiting.pop()
+        if kind[node] == LEAF:
+            continue
+        pair = [vector.copy(), vector.copy()]
+        if kind[node] == SPLIT_OF_NUMBERS:
+            pair[0][column[node]], pair[1][column[node]] = below[node], above[node]
+            found += pair
+        waiting += [(left[node], pair[0]), (right[node], pair[1])]
+    return found
