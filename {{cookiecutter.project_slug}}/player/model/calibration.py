@@ -5,13 +5,14 @@ Plain floats: for two or three classes arrays would take longer than all the res
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-LOG_OF_ZERO = 1e-12  # what scikit-learn adds to a probability before it takes its logarithm
+LOG_OF_ZERO = 1e-12  # scikit-learn adds it to a probability before it takes the logarithm
 
-Finish = Callable[[list[float]], list[float]]  # the decisions of a model: what `finish` below makes of them
+Finish = Callable[[list[float]], list[float]]  # from the decisions of a model to the probability of each class
 
 
 def logistic(log_odds: float) -> float:
@@ -46,30 +47,37 @@ def calibrated(calibrators: Sequence[Any], method: str, probabilities: Finish | 
     *probabilities* says what the classifier itself makes of its decisions, None where it has a `decision_function`:
     scikit-learn calibrates that where it can.
     """
-
-    def finish(decisions: list[float]) -> list[float]:
-        said = decisions if probabilities is None else probabilities(decisions)
-        if method == "temperature":
-            return at_temperature(said, float(calibrators[0].beta_))
-        if len(said) <= 2:
-            proba = apply(calibrators[0], method, said[-1])
-            return [1 - proba, proba]
-        each = [apply(calibrator, method, value) for calibrator, value in zip(calibrators, said, strict=True)]
-        total = sum(each)
-        return [value / total for value in each] if total else [1 / len(each)] * len(each)
-
-    return finish
+    if method == "temperature":
+        finish = partial(at_temperature, float(calibrators[0].beta_))
+    else:
+        curve = platt if method == "sigmoid" else isotonic
+        finish = partial(each_by_itself, [curve(calibrator) for calibrator in calibrators])
+    return finish if probabilities is None else lambda decisions: finish(probabilities(decisions))
 
 
-def apply(calibrator: Any, method: str, value: float) -> float:
-    """Return the probability that one fitted *calibrator* makes of the decision *value*."""
-    if method == "sigmoid":
-        return logistic(-(float(calibrator.a_) * value + float(calibrator.b_)))
-    return float(np.interp(value, calibrator.X_thresholds_, calibrator.y_thresholds_))
+def platt(calibrator: Any) -> Callable[[float], float]:
+    """Return the logistic curve that *calibrator* has fitted."""
+    slope, intercept = float(calibrator.a_), float(calibrator.b_)
+    return lambda said: logistic(-(slope * said + intercept))
 
 
-def at_temperature(said: list[float], beta: float) -> list[float]:
-    """Return probabilities that are sharper or flatter by the inverse temperature *beta*."""
+def isotonic(calibrator: Any) -> Callable[[float], float]:
+    """Return the steps that *calibrator* has fitted."""
+    return lambda said: float(np.interp(said, calibrator.X_thresholds_, calibrator.y_thresholds_))
+
+
+def each_by_itself(curves: Sequence[Callable[[float], float]], said: list[float]) -> list[float]:
+    """Return the probability of the second of two classes by its curve, or of each by its own; they add to 1."""
+    if len(curves) == 1:
+        proba = curves[0](said[-1])
+        return [1 - proba, proba]
+    each = [curve(value) for curve, value in zip(curves, said, strict=True)]
+    total = sum(each)
+    return [value / total for value in each] if total else [1 / len(each)] * len(each)
+
+
+def at_temperature(beta: float, said: list[float]) -> list[float]:
+    """Return probabilities that are sharper or flatter than *said* by the inverse temperature *beta*."""
     if len(said) == 1:
         return as_probabilities([2 * beta * said[0]])
     if len(said) == 2:

@@ -39,6 +39,10 @@ class Member:
     classifier: Any
     plainly: Finish
 
+    def ask(self, row: Mapping[str, Value]) -> list[float]:
+        """Return the probability of each class for one clean *row*."""
+        return self.finish(self.source.decide(row))
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -48,8 +52,10 @@ class Plan:
 
     def ask(self, row: Mapping[str, Value]) -> tuple[int, list[float]]:
         """Return the place of the class that is named for one clean *row*, and the probability of each class."""
-        said = [member.finish(member.source.decide(row)) for member in self.members]
-        proba = said[0] if len(said) == 1 else [sum(each) / len(said) for each in zip(*said, strict=True)]
+        proba = self.members[0].ask(row)
+        if len(self.members) > 1:
+            said = [proba, *(member.ask(row) for member in self.members[1:])]
+            proba = [sum(each) / len(said) for each in zip(*said, strict=True)]
         return proba.index(max(proba)), proba
 
     @property

@@ -62,15 +62,15 @@ class Form(NamedTuple):
 
 @dataclass(frozen=True)
 class Preparation:
-    """The steps before a classifier, for one row: *places* says which column each of the values made here is."""
+    """The steps before a classifier, for one row: *order* says which of the values made here is which column."""
 
     numbers: tuple[tuple[str, list[float], list[Form]], ...]  # name, columns when missing, columns
     categories: tuple[tuple[str, dict[Value, list[float]], list[float]], ...]  # name, columns, when unseen
     constants: list[float]
-    places: np.ndarray
+    order: np.ndarray
 
     def vector(self, row: Mapping[str, Value]) -> np.ndarray:
-        """Return the columns of one clean *row*: shape (1, columns) of float64."""
+        """Return the columns of one clean *row*: shape (columns,) of float64."""
         values = self.constants.copy()
         for name, missing, forms in self.numbers:
             number: Any = row[name]
@@ -80,9 +80,7 @@ class Preparation:
                 values += [(number - shift) / divisor * factor + offset for shift, divisor, factor, offset in forms]
         for name, columns, unseen in self.categories:
             values += columns.get(row[name], unseen)
-        vector = np.empty((1, len(values)))
-        vector[0, self.places] = values
-        return vector
+        return np.array(values).take(self.order)
 
 
 def inner_steps(step: Any) -> Iterator[Any]:
@@ -140,7 +138,7 @@ def measure(prepare: Prepare, steps: Sequence[Any], schema: Schema, example: Map
             table = dict(zip(tried[feature.name], columns.tolist(), strict=True))
             categories.append((feature.name, table, table[UNSEEN_CATEGORY]))
     constant = np.flatnonzero(free)
-    order = np.array([*constant.tolist(), *places["number"], *places["category"]], dtype="int64")
+    order = np.argsort([*constant.tolist(), *places["number"], *places["category"]])
     return Preparation(tuple(numbers), tuple(categories), usual[constant].tolist(), order)
 
 

@@ -57,7 +57,7 @@ def differs(
 
 def forest_differs(member: Member, forest: Forest, rows: Sequence[Mapping[str, Value]], table: pd.DataFrame) -> str:
     """Return how *forest*, the trees of *member*, differs: in the columns of *rows*, or at one of its splits."""
-    vectors = np.concatenate([forest.preparation.vector(row) for row in rows])
+    vectors = np.stack([forest.preparation.vector(row) for row in rows])
     if not np.array_equal(vectors, as_matrix(run(member.steps, table)), equal_nan=True):
         return "the steps before the trees make other columns"
     if not same_splits(forest, member.classifier):

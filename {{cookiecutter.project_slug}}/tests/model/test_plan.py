@@ -257,7 +257,7 @@ def another_category(plan: Plan) -> Plan:
     preparation = replace(
         source.preparation, categories=((name, table, unseen_columns), *source.preparation.categories[1:])
     )
-    return replace(plan, members=(replace(member, source=replace(source, preparation=preparation)),))
+    return replace(plan, members=(replace(member, source=Forest(preparation, source.model, source.rounded)),))
 
 
 def another_split(place: int) -> Callable[[Plan], Plan]:
