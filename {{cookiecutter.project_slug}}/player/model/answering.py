@@ -19,7 +19,7 @@ from player.errors import ModelFailed
 from player.features import clean, to_table
 from player.learning.asking import ask, shown
 from player.model.loading import Model
-from player.model.plan import Plan
+from player.model.plan import Plan, Shortcut
 from player.model.rehearsal import rehearsed_plan
 from player.repair import Value
 
@@ -54,7 +54,7 @@ class Link:
         self.trouble = ""  # why it failed last, "" after an answer
         self.resting_until = 0.0
         self.late: list[threading.Thread] = []
-        self.plan: Plan | None = None
+        self.plan: Plan | Shortcut | None = None
 
     @property
     def resting(self) -> bool:
@@ -69,13 +69,13 @@ class Link:
         model, examples = self.model, self.model.manifest.examples
         self.within(seconds, ask, model.pipeline, to_table(examples[:1], model.schema), model.manifest.classes)
         try:
-            self.plan, why_not = self.within(
+            self.plan, why = self.within(
                 seconds, rehearsed_plan, model.pipeline, model.schema, examples, model.manifest.classes
             )
         except ModelFailed as error:
-            why_not = str(error)
-        what = f"its {self.plan.kind}" if self.plan else f"its pipeline: {why_not}"
-        log.info("model %s answers single requests from %s", self.version, what)
+            why = str(error)
+        kind = self.plan.kind if self.plan else "pipeline"
+        log.info("model %s answers single requests from its %s%s", self.version, kind, f" ({why})" if why else "")
 
     def answer(self, raws: Sequence[Mapping[str, Any]], degraded: bool = False) -> list[Answer]:
         """Return an answer for each raw request; raises ModelFailed when the model gives no usable one."""
@@ -92,6 +92,8 @@ class Link:
     def predict_rows(self, rows: Sequence[Mapping[str, Value]]) -> tuple[list[Any], list[float]]:
         """Return classes and probabilities of clean *rows*: of a single one from the plan, if there is one."""
         if len(rows) == 1 and self.plan is not None:
+            if not self.plan.quick:
+                return self.predict_within(1, self.ask_one, rows[0])
             with contextlib.suppress(Exception):  # the pipeline may know better
                 place, proba = self.plan.ask(rows[0])
                 probability = proba[1] if len(proba) == 2 else proba[place]  # as `shown` has it
@@ -104,18 +106,30 @@ class Link:
             raise ModelFailed(f"the features could not be cleaned: {describe(error)}") from error
         return self.predict(table)
 
+    def ask_one(self, row: Mapping[str, Value]) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `ask` says of a clean *row*, by the plan where that can."""
+        if self.plan is not None:
+            with contextlib.suppress(Exception):
+                place, proba = self.plan.ask(row)
+                return np.array([place]), np.array([proba])
+        return ask(self.model.pipeline, to_table([row], self.model.schema), self.model.manifest.classes)
+
     def predict(self, table: pd.DataFrame) -> tuple[list[Any], list[float]]:
         """Return the class and the probability for each row of a clean *table*; raises ModelFailed."""
+        return self.predict_within(len(table), ask, self.model.pipeline, table, self.model.manifest.classes)
+
+    def predict_within(self, rows: int, function: Callable[..., Any], *arguments: Any) -> tuple[list[Any], list[float]]:
+        """Return the same of what *function*(*arguments*) says of so many *rows*, within their time."""
         if self.resting:
             raise ModelFailed("it failed too often and rests")
         try:
             # A second more for each thousand rows: the budget is meant for one applicant.
-            seconds = self.seconds + (len(table) - 1) / 1000
-            answered = self.answers(*self.within(seconds, ask, self.model.pipeline, table, self.model.manifest.classes))
+            seconds = self.seconds + (rows - 1) / 1000
+            answered = self.answers(*self.within(seconds, function, *arguments))
         except Exception as error:
             failure = error if isinstance(error, ModelFailed) else ModelFailed(f"it answered no table of numbers "
                                                                                f"({type(error).__name__})")  # fmt: skip
-            if len(table) == 1:  # one bad row of a batch says nothing about the model; the rows are asked again alone
+            if rows == 1:  # one bad row of a batch says nothing about the model; the rows are asked again alone
                 self.failed(str(failure))
             raise failure from error
         self.failures, self.trouble = 0, ""

@@ -2,25 +2,25 @@
 
 For one row a pipeline spends nearly all its time on making and checking tables. A plan does without them: the sum of a
 linear model (`scorecard.py`), or trees (`trees.py`) on the columns that the steps before make (`preparation.py`), and
-the calibration around them (`calibration.py`). The pickle stays the truth: `rehearsal.py` compares a plan with the
-pipeline before it is used, and a model without a plan is asked as it is.
+the calibration around them (`calibration.py`). Any other classifier is asked as it is, on those columns. The pickle
+stays the truth: `rehearsal.py` compares a plan with the pipeline before it is used.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import takewhile
+from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
-from scipy import sparse
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
 from player.features import Schema
+from player.learning.asking import ask
 from player.model.calibration import Finish, as_probabilities, as_they_are, calibrated
-from player.model.preparation import NotMeasured, check_known, inner_steps, measure
+from player.model.preparation import NotMeasured, Preparation, check_known, measure, run, unknown_in
 from player.model.scorecard import LINEAR, Scorecards, make_scorecards
 from player.model.trees import AVERAGED, Forest, is_forest, make_forest
 from player.repair import Value
@@ -49,6 +49,7 @@ class Plan:
     """A model for one row; a calibration may hold several classifiers, whose probabilities are averaged."""
 
     members: tuple[Member, ...]
+    quick: ClassVar[bool] = True  # it answers before anybody could lose patience
 
     def ask(self, row: Mapping[str, Value]) -> tuple[int, list[float]]:
         """Return the place of the class that is named for one clean *row*, and the probability of each class."""
@@ -59,9 +60,45 @@ class Plan:
         return proba.index(max(proba)), proba
 
     @property
+    def forests(self) -> list[tuple[Forest, Member]]:
+        """The members that are trees."""
+        return [(member.source, member) for member in self.members if isinstance(member.source, Forest)]
+
+    @property
+    def prepared(self) -> list[tuple[Preparation, list[Any]]]:
+        """Each preparation in it, and the steps for which it stands."""
+        return [(forest.preparation, member.steps) for forest, member in self.forests]
+
+    @property
     def kind(self) -> str:
-        """What it is, for the log: scorecard or trees."""
-        return "trees" if any(isinstance(member.source, Forest) for member in self.members) else "scorecard"
+        """What it is, for the log."""
+        return "trees" if self.forests else "scorecard"
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """A classifier that is asked as it is, which may take its time, but on columns that were made without a table.
+
+    The *preparation* stands for *steps*; further steps belong to the *classifier*.
+    """
+
+    preparation: Preparation
+    steps: list[Any]
+    classifier: Any
+    quick: ClassVar[bool] = False
+    kind: ClassVar[str] = "classifier"
+    forests: ClassVar[list[tuple[Forest, Member]]] = []
+
+    @property
+    def prepared(self) -> list[tuple[Preparation, list[Any]]]:
+        """The preparation, and the steps for which it stands."""
+        return [(self.preparation, self.steps)]
+
+    def ask(self, row: Mapping[str, Value]) -> tuple[int, list[float]]:
+        """Return what `Plan.ask` does."""
+        vector: Any = self.preparation.vector(row)[np.newaxis]
+        chosen, proba = ask(self.classifier, vector, self.classifier.classes_.tolist())
+        return int(chosen[0]), proba[0].tolist()
 
 
 def make_plan(pipeline: Any, schema: Schema, example: Mapping[str, Value]) -> Plan:
@@ -70,12 +107,22 @@ def make_plan(pipeline: Any, schema: Schema, example: Mapping[str, Value]) -> Pl
     *example* is a clean row that the pipeline answers.
     """
     *before, classifier = flatten(pipeline)
-    check_known([each for step in before for each in inner_steps(step)])
     if not isinstance(classifier, CalibratedClassifierCV):
         return Plan((make_member(before, classifier, schema, example, None),))
     return Plan(tuple(
         make_member(before, each.estimator, schema, example, each) for each in classifier.calibrated_classifiers_
     ))  # fmt: skip
+
+
+def make_shortcut(pipeline: Any, schema: Schema, example: Mapping[str, Value]) -> Shortcut:
+    """Return the shortcut to the first step of *pipeline* that is asked as it is; raises NotMeasured."""
+    steps = flatten(pipeline)
+    known = list(takewhile(lambda step: not unknown_in(step), steps[:-1]))
+    rest = steps[len(known) :]
+    if hasattr(rest[0], "feature_names_in_"):
+        raise NotMeasured(f"{type(rest[0]).__name__} takes a table with names")
+    classifier = rest[0] if len(rest) == 1 else Pipeline([(str(place), step) for place, step in enumerate(rest)])
+    return Shortcut(measure(known, schema, example), known, classifier)
 
 
 def flatten(model: Any) -> list[Any]:
@@ -96,13 +143,12 @@ def make_member(
     """Return the plan of *estimator* behind the steps *before* it, within *calibration* where there is one."""
     *own, classifier = flatten(estimator)
     steps = [*before, *own]
-    every = [each for step in steps for each in inner_steps(step)]
-    check_known(every)
     source: Scorecards | Forest
     if type(classifier) in LINEAR:
+        check_known(steps)
         source = make_scorecards(lambda table: classifier.decision_function(run(steps, table)), schema, example)
     elif is_forest(classifier):
-        source = make_forest(classifier, measure(lambda table: as_matrix(run(steps, table)), every, schema, example))
+        source = make_forest(classifier, measure(steps, schema, example))
     else:
         raise NotMeasured(f"{type(classifier).__name__} is asked as it is")
     plainly: Finish = as_they_are if type(classifier) in AVERAGED else as_probabilities
@@ -111,16 +157,3 @@ def make_member(
         response = None if hasattr(classifier, "decision_function") else plainly
         finish = calibrated(calibration.calibrators, calibration.method, response)
     return Member(source, finish, steps, classifier, plainly)
-
-
-def run(steps: Sequence[Any], table: pd.DataFrame) -> Any:
-    """Return what *steps* make of a clean *table*."""
-    rows: Any = table
-    for step in steps:
-        rows = step.transform(rows)
-    return rows
-
-
-def as_matrix(rows: Any) -> np.ndarray:
-    """Return *rows*, as a step made them, as an array of float64: shape (rows, columns)."""
-    return np.asarray(rows.toarray() if sparse.issparse(rows) else rows, dtype="float64")

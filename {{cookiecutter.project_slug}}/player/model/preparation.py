@@ -4,12 +4,13 @@ Nearly all of them look at one feature at a time: a number is filled in and scal
 column that they make is a formula of one number or a table of one category, and asking for a few values shows which.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectFpr, SelectFromModel, SelectKBest, SelectPercentile, VarianceThreshold
 from sklearn.impute import MissingIndicator, SimpleImputer
@@ -36,8 +37,6 @@ KNOWN = (*HOLDERS, FunctionTransformer, MaxAbsScaler, MinMaxScaler, MissingIndic
          TargetEncoder, VarianceThreshold)  # fmt: skip
 UNSEEN_CATEGORY = "(a category that nobody has seen)"
 MOST_CELLS = 2_000_000  # of the tables of categories: 16 MB
-
-Prepare = Callable[[pd.DataFrame], np.ndarray]
 
 
 class NotMeasured(Exception):
@@ -100,24 +99,47 @@ def inner_steps(step: Any) -> Iterator[Any]:
         yield from inner_steps(each)
 
 
+def unknown_in(step: Any) -> str:
+    """Return which kind of step within *step* has columns that cannot be measured, "" when there is none."""
+    for each in inner_steps(step):
+        own = isinstance(each, FunctionTransformer) and each.func is not None  # without one it passes all through
+        if type(each) not in KNOWN or own:
+            return type(each).__name__
+    return ""
+
+
 def check_known(steps: Sequence[Any]) -> None:
-    """Raise NotMeasured when one of *steps*, as `inner_steps` yields them, is none whose columns can be measured."""
+    """Raise NotMeasured when the columns of one of *steps* cannot be measured."""
     for step in steps:
-        own = isinstance(step, FunctionTransformer) and step.func is not None  # without one it passes all through
-        if type(step) not in KNOWN or own:
-            raise NotMeasured(f"{type(step).__name__} is asked as it is")
+        if name := unknown_in(step):
+            raise NotMeasured(f"{name} is asked as it is")
 
 
-def measure(prepare: Prepare, steps: Sequence[Any], schema: Schema, example: Mapping[str, Value]) -> Preparation:
-    """Return what *prepare*, which runs *steps* on a table, is seen to do when one feature of *example* changes.
+def run(steps: Sequence[Any], table: pd.DataFrame) -> Any:
+    """Return what *steps* make of a clean *table*."""
+    rows: Any = table
+    for step in steps:
+        rows = step.transform(rows)
+    return rows
+
+
+def prepare(steps: Sequence[Any], table: pd.DataFrame) -> np.ndarray:
+    """Return the same as an array of float64: shape (rows, columns)."""
+    rows = run(steps, table)
+    return np.asarray(rows.toarray() if sparse.issparse(rows) else rows, dtype="float64")
+
+
+def measure(steps: Sequence[Any], schema: Schema, example: Mapping[str, Value]) -> Preparation:
+    """Return what *steps* are seen to do when one feature of *example* changes.
 
     Raises NotMeasured when a column is a function of two features, or another one than a `Form` of a number.
     """
+    check_known(steps)
     tried = {feature.name: values_to_try(feature) for feature in schema.features}
     rows = [{**example, name: value} for name, values in tried.items() for value in values]
-    if len(rows) * prepare(to_table([example], schema)).shape[1] > MOST_CELLS:
+    if len(rows) * prepare(steps, to_table([example], schema)).shape[1] > MOST_CELLS:
         raise NotMeasured("the categories have too many columns")
-    made = prepare(to_table([example, *rows], schema))
+    made = prepare(steps, to_table([example, *rows], schema))
     usual, made = made[0], made[1:]
     free = np.ones(len(usual), dtype=bool)  # the columns that no feature has moved yet
     numbers, categories = [], []
@@ -163,7 +185,7 @@ def find_form(numbers: np.ndarray, column: np.ndarray, steps: Sequence[Any], fea
 def possible_forms(steps: Sequence[Any]) -> Iterator[Form]:
     """Yield every form that a scaler in *steps* may give a number."""
     yield Form()
-    for step in steps:
+    for step in (each for outer in steps for each in inner_steps(outer)):
         if isinstance(step, MinMaxScaler):
             yield from (
                 Form(factor=factor, offset=offset) for factor, offset in zip(step.scale_, step.min_, strict=True)

@@ -9,33 +9,46 @@ import pandas as pd
 
 from player.features import Row, Schema, to_table
 from player.learning.asking import ask
-from player.model.plan import Member, Plan, as_matrix, make_plan, run
-from player.model.preparation import UNSEEN_CATEGORY, NotMeasured
+from player.model.plan import Member, Plan, Shortcut, make_plan, make_shortcut
+from player.model.preparation import UNSEEN_CATEGORY, NotMeasured, prepare
 from player.model.trees import Forest, beside_splits, same_splits
 from player.repair import LARGEST, Feature, Value
 
 LARGEST_DIFFERENCE = 1e-12
 PROBE_ROWS = 500
+FEW_ROWS = 40
 PROBE_VECTORS = 10_000  # two for each split: those of 100 boosted trees, and of some trees of a large forest
 
 
 def rehearsed_plan(
     pipeline: Any, schema: Schema, examples: Sequence[Mapping[str, Value]], classes: Sequence[Any]
-) -> tuple[Plan | None, str]:
-    """Return the plan of *pipeline*, which names *classes*, or None and why it has none that may be used.
+) -> tuple[Plan | Shortcut | None, str]:
+    """Return the fastest plan of *pipeline*, which names *classes*, that may be used, and why it is no faster one.
 
-    *examples* are clean rows, at least one.
+    None where there is no plan. *examples* are clean rows, at least one.
     """
-    try:
-        plan = make_plan(pipeline, schema, examples[0])
-    except NotMeasured as reason:
-        return None, str(reason)
-    trouble = differs(plan, pipeline, schema, examples, classes)
-    return (None, f"its {plan.kind} is not used: {trouble}") if trouble else (plan, "")
+    reasons = []
+    for make in (make_plan, make_shortcut):
+        try:
+            plan = make(pipeline, schema, examples[0])
+            trouble = differs(plan, pipeline, schema, examples, classes)
+        except NotMeasured as reason:
+            reasons.append(str(reason))
+        except Exception as error:  # whatever a library makes of a model; its text may hold values
+            reasons.append(f"{type(error).__name__} while it was measured")
+        else:
+            if not trouble:
+                return plan, "; ".join(reasons)
+            reasons.append(f"its {plan.kind} is not used: {trouble}")
+    return None, "; ".join(dict.fromkeys(reasons))
 
 
 def differs(
-    plan: Plan, pipeline: Any, schema: Schema, examples: Sequence[Mapping[str, Value]], classes: Sequence[Any]
+    plan: Plan | Shortcut,
+    pipeline: Any,
+    schema: Schema,
+    examples: Sequence[Mapping[str, Value]],
+    classes: Sequence[Any],
 ) -> str:
     """Return how *plan* differs from *pipeline*, which names *classes*, on rows of the training data and odd ones.
 
@@ -43,6 +56,12 @@ def differs(
     """
     rows = [*examples, *odd_rows(schema, PROBE_ROWS), *one_of_each(schema)]
     table = to_table(rows, schema)
+    for preparation, steps in plan.prepared:
+        vectors = np.stack([preparation.vector(row) for row in rows])
+        if not np.array_equal(vectors, prepare(steps, table), equal_nan=True):
+            return "the steps before it make other columns"
+    # A classifier that is asked itself says the same of the same columns: then a few rows are enough.
+    rows, table = (rows, table) if plan.quick else (rows[:FEW_ROWS], table.head(FEW_ROWS))
     chosen, proba = ask(pipeline, table, classes)
     answers = [plan.ask(row) for row in rows]
     difference = largest_difference(proba, [said for _, said in answers])
@@ -51,18 +70,14 @@ def differs(
     others = int((chosen != [place for place, _ in answers]).sum())
     if others:
         return f"{others} of {len(rows)} rows get another class"
-    forests = [(member, member.source) for member in plan.members if isinstance(member.source, Forest)]
-    return next(filter(None, (forest_differs(member, forest, rows, table) for member, forest in forests)), "")
+    return next(filter(None, (forest_differs(forest, member, rows[0]) for forest, member in plan.forests)), "")
 
 
-def forest_differs(member: Member, forest: Forest, rows: Sequence[Mapping[str, Value]], table: pd.DataFrame) -> str:
-    """Return how *forest*, the trees of *member*, differs: in the columns of *rows*, or at one of its splits."""
-    vectors = np.stack([forest.preparation.vector(row) for row in rows])
-    if not np.array_equal(vectors, as_matrix(run(member.steps, table)), equal_nan=True):
-        return "the steps before the trees make other columns"
+def forest_differs(forest: Forest, member: Member, row: Mapping[str, Value]) -> str:
+    """Return how *forest*, the trees of *member*, differs at one of its splits; *row* is any clean one."""
     if not same_splits(forest, member.classifier):
         return "a split is another one"
-    beside = beside_splits(forest, vectors[0], PROBE_VECTORS)
+    beside = beside_splits(forest, forest.preparation.vector(row), PROBE_VECTORS)
     if not len(beside):
         return ""
     names = getattr(member.classifier, "feature_names_in_", None)

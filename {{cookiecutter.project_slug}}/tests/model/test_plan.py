@@ -1,6 +1,7 @@
 """The plan: the same answers as the pipeline it was made from, or none at all."""
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,15 +15,17 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from player.config import Settings
+from player.errors import ModelFailed
 from player.features import Row, Schema, clean_table, read_schema, to_table
 from player.learning.asking import ask
 from player.model import loading, rehearsal, saving, store
 from player.model.answering import Link
-from player.model.plan import Plan, make_plan
+from player.model.plan import Plan, Shortcut, make_plan
 from player.model.rehearsal import odd_rows, rehearsed_plan
 from player.model.scorecard import Scorecard, Scorecards
 from player.model.trees import Forest
@@ -70,7 +73,7 @@ class Case:
         """Return *pipeline*, having learned."""
         return pipeline.fit(self.features, self.truth)
 
-    def plan(self, pipeline: Any) -> tuple[Plan | None, str]:
+    def plan(self, pipeline: Any) -> tuple[Plan | Shortcut | None, str]:
         """Return the plan of a fitted *pipeline*, or why it has none."""
         return rehearsed_plan(pipeline, self.schema, self.examples, list(pipeline.classes_))
 
@@ -199,13 +202,41 @@ class Crooked(TransformerMixin, BaseEstimator):
         return np.where(table == 0.123456789, 1e6, table)
 
 
+SHORTCUTS = [
+    "naive Bayes",
+    "soft voting",
+    "support vectors with Platt's probabilities",
+    "neighbours",
+    "neural network",
+    "calibrated, isotonic",
+    "fixed threshold",
+    "stochastic gradient",
+    "principal components",
+    "polynomials",
+]
+
+
+@pytest.mark.parametrize("kind", SHORTCUTS)
+@pytest.mark.filterwarnings("ignore")
+def test_another_classifier_is_asked_itself(kind: str, case: Case) -> None:
+    """Without a table, and its own `predict` names the class."""
+    case.check(KINDS[kind](case.schema), "classifier")
+
+
+def test_steps_of_one_s_own_behind_the_columns_are_asked_themselves(case: Case) -> None:
+    """A step that nobody can measure belongs to what is asked."""
+    case.check(ends_in(CLASSIFIERS["random forest"], Crooked())(case.schema), "classifier")
+
+
 WHOLE_NUMBERS = preprocessing.OneHotEncoder(handle_unknown="ignore")
 OTHERS: dict[str, tuple[Callable[[Schema], Any], str]] = {
-    "a step of one's own": (ends_in(CLASSIFIERS["random forest"], Crooked()), "Crooked is asked"),
-    "polynomials": (KINDS["polynomials"], "PolynomialFeatures is asked"),
+    "a step of one's own before the columns": (
+        lambda s: make_pipeline(columns(s, Crooked()), CLASSIFIERS["logistic regression"]),
+        "Crooked is asked",
+    ),
+    "words": (KINDS["words of a text"], "TfidfVectorizer is asked"),
     "bins": (KINDS["bins"], "KBinsDiscretizer is asked"),
     "a function": (KINDS["function of NumPy"], "FunctionTransformer is asked"),
-    "neighbours": (KINDS["neighbours"], "KNeighborsClassifier is asked"),
     "numbers taken for categories": (
         lambda s: make_pipeline(columns(s, WHOLE_NUMBERS), CLASSIFIERS["random forest"]),
         "a column of x is neither",
@@ -218,13 +249,12 @@ OTHERS: dict[str, tuple[Callable[[Schema], Any], str]] = {
         lambda s: make_pipeline(columns(s, preprocessing.MinMaxScaler(clip=True)), CLASSIFIERS["boosted trees"]),
         "a column of x is neither",
     ),
-    "another probability than the logistic": (KINDS["stochastic gradient"], "scorecard is not used"),
 }
 
 
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.filterwarnings("ignore")
-def test_what_has_no_plan_is_asked_as_it_is(name: str, case: Case) -> None:
+def test_what_has_no_plan_is_asked_as_a_pipeline(name: str, case: Case) -> None:
     """The reason names what it is that has none."""
     build, expected = OTHERS[name]
 
@@ -297,7 +327,7 @@ def test_a_plan_that_was_changed_is_refused(name: str, case: Case, monkeypatch: 
 
     plan, reason = case.plan(pipeline)
 
-    assert plan is None
+    assert not isinstance(plan, Plan)
     assert "is not used: " in reason
 
 
@@ -338,7 +368,7 @@ def test_a_plan_that_fails_leaves_the_answer_to_the_pipeline(model_settings: Set
     example = link.model.manifest.examples[0]
     expected = link.answer([example])
     link.warm_up()
-    assert link.plan is not None
+    assert isinstance(link.plan, Plan)
     for base in (float("nan"), "no number"):
         broken = Scorecards((Scorecard(base, (), ()),))  # type: ignore[arg-type]
         link.plan = replace(link.plan, members=(replace(link.plan.members[0], source=broken),))
@@ -346,15 +376,49 @@ def test_a_plan_that_fails_leaves_the_answer_to_the_pipeline(model_settings: Set
         assert expected == link.answer([example])
 
 
+def test_a_classifier_that_fails_leaves_the_answer_to_the_pipeline(
+    trained: Trained, model_settings: Settings, table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is asked itself has the time of an answer, and the pipeline the rest of it."""
+    pipeline = make_pipeline(columns(trained.schema), GaussianNB())
+    pipeline.fit(clean_table(table, trained.schema), table["repaid"])
+    link = linked(pipeline, trained, model_settings)
+    example = link.model.manifest.examples[0]
+    assert isinstance(link.plan, Shortcut)
+    expected = link.answer([example])
+    assert link.answer([example, example])[0] == expected[0]
+
+    asked: list[Any] = []
+    monkeypatch.setattr(Shortcut, "ask", lambda *given: asked.append(given) or 1 / 0)
+    assert expected == link.answer([example])
+    assert 1 == len(asked)
+
+
+def test_a_classifier_that_is_slow_loses_only_its_time(
+    trained: Trained, model_settings: Settings, table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is given up after the seconds of an answer, as a pipeline is."""
+    pipeline = make_pipeline(columns(trained.schema), GaussianNB())
+    pipeline.fit(clean_table(table, trained.schema), table["repaid"])
+    link = linked(pipeline, trained, model_settings)
+    link.seconds = 0.05
+    done = threading.Event()
+    monkeypatch.setattr(Shortcut, "ask", lambda *_: done.wait(10))
+
+    with pytest.raises(ModelFailed, match="took longer than"):
+        link.answer([link.model.manifest.examples[0]])
+    done.set()
+
+
 def test_a_link_without_one_answers_from_the_pipeline(
     trained: Trained, model_settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Most models have none, and one line says why."""
+    """And one line says why."""
     rows = pd.DataFrame(0, index=range(4), columns=trained.schema.names)
     with caplog.at_level(logging.INFO, "player.model.answering"):
         link = linked(DummyClassifier(strategy="prior").fit(rows, [0, 1, 1, 1]), trained, model_settings)
 
     assert link.plan is None
     assert (1, 0.75) == (link.answer([{}])[0].pred, link.answer([{}])[0].proba)
-    said = f"model {link.version} answers single requests from its pipeline: DummyClassifier is asked as it is"
-    assert [said] == [line for line in caplog.messages if "single requests" in line]
+    said = f"model {link.version} answers single requests from its pipeline (DummyClassifier is asked as it is; "
+    assert [said] == [line[: len(said)] for line in caplog.messages if "single requests" in line]
