@@ -6,7 +6,7 @@ gives another number.
 """
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,28 +29,45 @@ ONE_TREE = (DecisionTreeClassifier, ExtraTreeClassifier)
 AVERAGED = (ExtraTreesClassifier, RandomForestClassifier, *ONE_TREE)  # they say probabilities, the others log-odds
 FOREST = (*AVERAGED, GradientBoostingClassifier, HistGradientBoostingClassifier)
 LEAF, SPLIT_OF_NUMBERS = 0, 1  # as treelite numbers the kinds of nodes
+NEARLY_NOTHING = float(np.float32(1e-35))  # kZeroThreshold of LightGBM
 DOUBLES = ctypes.POINTER(ctypes.c_double)
+
+
+Read = Callable[[np.ndarray], np.ndarray]
+
+
+def as_they_come(columns: np.ndarray) -> np.ndarray:
+    """Return *columns* as histograms of scikit-learn read them."""
+    return columns
+
+
+def as_float32(columns: np.ndarray) -> np.ndarray:
+    """Return *columns* as the other trees of scikit-learn read them."""
+    return columns.astype("float32").astype("float64")
+
+
+def as_lightgbm(columns: np.ndarray) -> np.ndarray:
+    """Return *columns* as LightGBM reads them: nearly nothing is nothing."""
+    return np.where(np.abs(columns) <= NEARLY_NOTHING, 0.0, columns)
 
 
 class Forest:
     """The trees of a classifier, for one row."""
 
-    def __init__(self, preparation: Preparation, model: "Model", rounded: bool) -> None:
-        """Walk *model* on what *preparation* makes; *rounded*: it was grown on float32."""
+    def __init__(self, preparation: Preparation, model: "Model", read: Read) -> None:
+        """Walk *model* on what *preparation* makes, as its own library would *read* it."""
         from treelite.core import _LIB
         from treelite.gtil.gtil import GTILConfig
 
         if (model.input_type, model.output_type, model.num_feature) != ("float64", "float64", len(preparation.order)):
             raise NotMeasured(f"its trees take {model.num_feature} columns of {model.input_type}")
-        self.preparation, self.model, self.rounded = preparation, model, rounded
+        self.preparation, self.model, self.read = preparation, model, read
         self.call, self.config = _LIB.TreeliteGTILPredict, GTILConfig(predict_type="raw", nthread=1)
         self.outputs = self.walk(np.zeros((1, model.num_feature))).shape[1]
 
     def decide(self, row: Mapping[str, Value]) -> list[float]:
         """Return the sum of the trees for one clean *row*: probabilities or log-odds, whichever they were grown for."""
-        vector = self.preparation.vector(row)
-        if self.rounded:
-            vector = vector.astype("float32").astype("float64")
+        vector = self.read(self.preparation.vector(row))
         found = np.zeros(self.outputs)
         # `walk` ends in this call of treelite's library as well, but what it does before takes longer than the trees.
         failed = self.call(self.model.handle, vector.ctypes.data_as(DOUBLES), b"float64", ctypes.c_uint64(1),
@@ -64,8 +81,7 @@ class Forest:
         """Return the same for each of *vectors*, shape (rows, columns): shape (rows, 1 or classes)."""
         from treelite import gtil
 
-        columns = vectors.astype("float32") if self.rounded else vectors
-        found: np.ndarray = gtil.predict(self.model, columns, nthread=1, pred_margin=True)
+        found: np.ndarray = gtil.predict(self.model, self.read(vectors), nthread=1, pred_margin=True)
         return found[:, 0]
 
 
@@ -85,12 +101,14 @@ def make_forest(classifier: Any, preparation: Preparation) -> Forest:
     import treelite.sklearn
 
     if is_lightgbm(classifier):
-        return Forest(preparation, treelite.frontend.from_lightgbm(classifier.booster_), rounded=False)
+        return Forest(preparation, treelite.frontend.from_lightgbm(classifier.booster_), as_lightgbm)
     with np.errstate(invalid="ignore"):  # it makes an integer of a category that is missing
         model = treelite.sklearn.import_model(as_ensemble(classifier))
     if type(classifier) not in AVERAGED:
         add_in_order(model)
-    return Forest(preparation, model, rounded=type(classifier) is not HistGradientBoostingClassifier)
+    return Forest(
+        preparation, model, as_they_come if type(classifier) is HistGradientBoostingClassifier else as_float32
+    )
 
 
 def add_in_order(model: "Model") -> None:
@@ -151,7 +169,7 @@ def beside_splits_of_one(forest: Forest, place: int, start: np.ndarray) -> list[
     kind, column, left, right, threshold = (
         tree.get_field(name) for name in ("node_type", "split_index", "cleft", "cright", "threshold")
     )
-    below = threshold.astype("float32") if forest.rounded else threshold  # the largest number that goes left
+    below = threshold.astype("float32") if forest.read is as_float32 else threshold  # the largest number that goes left
     below = np.where(below > threshold, np.nextafter(below, below.dtype.type(-np.inf)), below)
     above = np.nextafter(below, below.dtype.type(np.inf))
     everything = np.isinf(threshold)  # every number goes left, and what is missing right

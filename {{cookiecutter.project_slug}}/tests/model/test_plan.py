@@ -287,7 +287,7 @@ def another_category(plan: Plan) -> Plan:
     preparation = replace(
         source.preparation, categories=((name, table, unseen_columns), *source.preparation.categories[1:])
     )
-    return replace(plan, members=(replace(member, source=Forest(preparation, source.model, source.rounded)),))
+    return replace(plan, members=(replace(member, source=Forest(preparation, source.model, source.read)),))
 
 
 def another_split(place: int) -> Callable[[Plan], Plan]:

@@ -50,6 +50,8 @@ KINDS: dict[str, tuple[str, Build]] = {
     "LightGBM": ("lightgbm", ends_in(LGBMClassifier(n_estimators=5, verbose=-1))),
     "LightGBM, random forest": ("lightgbm", ends_in(LGBMClassifier(
         n_estimators=5, boosting_type="rf", bagging_freq=1, bagging_fraction=0.6, verbose=-1))),
+    "LightGBM, gaps left to it": ("lightgbm", lambda schema: make_pipeline(
+        columns(schema, fill="passthrough"), LGBMClassifier(n_estimators=5, verbose=-1))),
     "LightGBM, calibrated": ("lightgbm", ends_in(CalibratedClassifierCV(LGBMClassifier(n_estimators=5, verbose=-1),
                                                                        method="temperature", cv=2))),
     "CatBoost": ("catboost", ends_in(CatBoostClassifier(iterations=5, verbose=0, allow_writing_files=False))),
@@ -92,6 +94,7 @@ def test_a_library_that_is_named_answers_as_it_predicts(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("name", "plan"),
     [("LightGBM", "trees"), ("LightGBM, random forest", "trees"), ("LightGBM, calibrated", "trees"),
+     ("LightGBM, gaps left to it", "trees"),
      ("XGBoost", "classifier"), ("XGBoost, gaps left to it", "classifier"), ("XGBoost, calibrated", "classifier"),
      ("CatBoost", "classifier"), ("balanced forest", "classifier")],
 )  # fmt: skip
