@@ -13,15 +13,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 
 from player.features import Schema
 from player.learning.asking import ask
 from player.model.calibration import Finish, as_probabilities, as_they_are, calibrated
-from player.model.preparation import NotMeasured, Preparation, check_known, measure, run, unknown_in
+from player.model.preparation import Preparation, measure
 from player.model.scorecard import LINEAR, Scorecards, make_scorecards
+from player.model.steps import NotMeasured, check_known, flatten, run, unknown_in
 from player.model.trees import AVERAGED, Forest, is_forest, make_forest
 from player.repair import Value
 
@@ -49,6 +49,7 @@ class Plan:
     """A model for one row; a calibration may hold several classifiers, whose probabilities are averaged."""
 
     members: tuple[Member, ...]
+    second_of_equals: bool = False  # which of two classes is named when they are as likely
     quick: ClassVar[bool] = True  # it answers before anybody could lose patience
 
     def ask(self, row: Mapping[str, Value]) -> tuple[int, list[float]]:
@@ -57,6 +58,8 @@ class Plan:
         if len(self.members) > 1:
             said = [proba, *(member.ask(row) for member in self.members[1:])]
             proba = [sum(each) / len(said) for each in zip(*said, strict=True)]
+        if self.second_of_equals and proba[0] == proba[1]:
+            return 1, proba
         return proba.index(max(proba)), proba
 
     @property
@@ -108,7 +111,8 @@ def make_plan(pipeline: Any, schema: Schema, example: Mapping[str, Value]) -> Pl
     """
     *before, classifier = flatten(pipeline)
     if not isinstance(classifier, CalibratedClassifierCV):
-        return Plan((make_member(before, classifier, schema, example, None),))
+        second = type(classifier) is GradientBoostingClassifier and len(classifier.classes_) == 2
+        return Plan((make_member(before, classifier, schema, example, None),), second_of_equals=second)
     return Plan(tuple(
         make_member(before, each.estimator, schema, example, each) for each in classifier.calibrated_classifiers_
     ))  # fmt: skip
@@ -123,18 +127,6 @@ def make_shortcut(pipeline: Any, schema: Schema, example: Mapping[str, Value]) -
         raise NotMeasured(f"{type(rest[0]).__name__} takes a table with names")
     classifier = rest[0] if len(rest) == 1 else Pipeline([(str(place), step) for place, step in enumerate(rest)])
     return Shortcut(measure(known, schema, example), known, classifier)
-
-
-def flatten(model: Any) -> list[Any]:
-    """Return the steps of *model* and its classifier, without what only wraps them."""
-    if isinstance(model, GridSearchCV | RandomizedSearchCV):
-        return flatten(model.best_estimator_)
-    if isinstance(model, FrozenEstimator):
-        return flatten(model.estimator)
-    if type(model) is not Pipeline:
-        return [model]
-    steps = [step for _, step in model.steps if step is not None and not isinstance(step, str)]  # "passthrough"
-    return [*steps[:-1], *flatten(steps[-1])]
 
 
 def make_member(

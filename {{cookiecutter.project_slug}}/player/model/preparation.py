@@ -9,38 +9,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
-from scipy import sparse
-from sklearn.compose import ColumnTransformer
-from sklearn.feature_selection import SelectFpr, SelectFromModel, SelectKBest, SelectPercentile, VarianceThreshold
-from sklearn.impute import MissingIndicator, SimpleImputer
-from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import (
-    FunctionTransformer,
-    MaxAbsScaler,
-    MinMaxScaler,
-    OneHotEncoder,
-    OrdinalEncoder,
-    RobustScaler,
-    StandardScaler,
-    TargetEncoder,
-)
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from player.features import Schema, to_table
+from player.model.steps import NotMeasured, check_known, inner_steps, prepare
 from player.repair import LARGEST, Feature, Value
 
-HOLDERS = (Pipeline, ColumnTransformer, FeatureUnion)
-# Each column that these make of one feature is a multiple of a number, or a table of categories. Nothing else is
-# measured: what another step does between the values that were asked for, nobody can know.
-KNOWN = (*HOLDERS, FunctionTransformer, MaxAbsScaler, MinMaxScaler, MissingIndicator, OneHotEncoder, OrdinalEncoder,
-         RobustScaler, SelectFpr, SelectFromModel, SelectKBest, SelectPercentile, SimpleImputer, StandardScaler,
-         TargetEncoder, VarianceThreshold)  # fmt: skip
 UNSEEN_CATEGORY = "(a category that nobody has seen)"
 MOST_CELLS = 2_000_000  # of the tables of categories: 16 MB
-
-
-class NotMeasured(Exception):
-    """The pipeline is none that can be measured; the text says which step is the reason."""
 
 
 class Form(NamedTuple):
@@ -80,53 +56,6 @@ class Preparation:
         for name, columns, unseen in self.categories:
             values += columns.get(row[name], unseen)
         return np.array(values).take(self.order)
-
-
-def inner_steps(step: Any) -> Iterator[Any]:
-    """Yield *step* and every fitted step in it; not what only names columns, as "drop"."""
-    if step is None or isinstance(step, str):
-        return
-    yield step
-    if isinstance(step, Pipeline):
-        inside = [each for _, each in step.steps]
-    elif isinstance(step, ColumnTransformer):
-        inside = [each for _, each, _ in step.transformers_]
-    elif isinstance(step, FeatureUnion):
-        inside = [each for _, each in step.transformer_list]
-    else:
-        return
-    for each in inside:
-        yield from inner_steps(each)
-
-
-def unknown_in(step: Any) -> str:
-    """Return which kind of step within *step* has columns that cannot be measured, "" when there is none."""
-    for each in inner_steps(step):
-        own = isinstance(each, FunctionTransformer) and each.func is not None  # without one it passes all through
-        if type(each) not in KNOWN or own:
-            return type(each).__name__
-    return ""
-
-
-def check_known(steps: Sequence[Any]) -> None:
-    """Raise NotMeasured when the columns of one of *steps* cannot be measured."""
-    for step in steps:
-        if name := unknown_in(step):
-            raise NotMeasured(f"{name} is asked as it is")
-
-
-def run(steps: Sequence[Any], table: pd.DataFrame) -> Any:
-    """Return what *steps* make of a clean *table*."""
-    rows: Any = table
-    for step in steps:
-        rows = step.transform(rows)
-    return rows
-
-
-def prepare(steps: Sequence[Any], table: pd.DataFrame) -> np.ndarray:
-    """Return the same as an array of float64: shape (rows, columns)."""
-    rows = run(steps, table)
-    return np.asarray(rows.toarray() if sparse.issparse(rows) else rows, dtype="float64")
 
 
 def measure(steps: Sequence[Any], schema: Schema, example: Mapping[str, Value]) -> Preparation:
@@ -187,9 +116,8 @@ def possible_forms(steps: Sequence[Any]) -> Iterator[Form]:
     yield Form()
     for step in (each for outer in steps for each in inner_steps(outer)):
         if isinstance(step, MinMaxScaler):
-            yield from (
-                Form(factor=factor, offset=offset) for factor, offset in zip(step.scale_, step.min_, strict=True)
-            )
+            for factor, offset in zip(step.scale_.tolist(), step.min_.tolist(), strict=True):
+                yield Form(factor=factor, offset=offset)
         elif isinstance(step, StandardScaler | RobustScaler | MaxAbsScaler):
             scales = step.scale_ if step.scale_ is not None else np.ones(step.n_features_in_)
             shifts = getattr(step, "mean_", getattr(step, "center_", None))

@@ -10,8 +10,10 @@ import pandas as pd
 from player.features import Row, Schema, to_table
 from player.learning.asking import ask
 from player.model.plan import Member, Plan, Shortcut, make_plan, make_shortcut
-from player.model.preparation import UNSEEN_CATEGORY, NotMeasured, prepare
-from player.model.trees import Forest, beside_splits, same_splits
+from player.model.preparation import UNSEEN_CATEGORY
+from player.model.splits import beside_splits, same_splits
+from player.model.steps import NotMeasured, prepare
+from player.model.trees import Forest
 from player.repair import LARGEST, Feature, Value
 
 LARGEST_DIFFERENCE = 1e-12

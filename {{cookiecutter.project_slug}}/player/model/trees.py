@@ -19,7 +19,8 @@ from sklearn.ensemble import (
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
 from player.errors import ModelFailed
-from player.model.preparation import NotMeasured, Preparation
+from player.model.preparation import Preparation
+from player.model.steps import NotMeasured
 from player.repair import Value
 
 if TYPE_CHECKING:
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
 ONE_TREE = (DecisionTreeClassifier, ExtraTreeClassifier)
 AVERAGED = (ExtraTreesClassifier, RandomForestClassifier, *ONE_TREE)  # they say probabilities, the others log-odds
 FOREST = (*AVERAGED, GradientBoostingClassifier, HistGradientBoostingClassifier)
-LEAF, SPLIT_OF_NUMBERS = 0, 1  # as treelite numbers the kinds of nodes
 NEARLY_NOTHING = float(np.float32(1e-35))  # kZeroThreshold of LightGBM
 DOUBLES = ctypes.POINTER(ctypes.c_double)
-
 
 Read = Callable[[np.ndarray], np.ndarray]
 
@@ -106,9 +105,8 @@ def make_forest(classifier: Any, preparation: Preparation) -> Forest:
         model = treelite.sklearn.import_model(as_ensemble(classifier))
     if type(classifier) not in AVERAGED:
         add_in_order(model)
-    return Forest(
-        preparation, model, as_they_come if type(classifier) is HistGradientBoostingClassifier else as_float32
-    )
+    read = as_they_come if type(classifier) is HistGradientBoostingClassifier else as_float32
+    return Forest(preparation, model, read)
 
 
 def add_in_order(model: "Model") -> None:
@@ -133,55 +131,3 @@ def as_ensemble(classifier: Any) -> Any:
     for name in ("classes_", "n_classes_", "n_features_in_", "n_outputs_"):
         setattr(forest, name, getattr(classifier, name))
     return forest
-
-
-def same_splits(forest: Forest, classifier: Any) -> bool:
-    """Tell whether *forest* has each split of *classifier*, where scikit-learn keeps them as trees of its own.
-
-    A large forest has too many to try them all with rows.
-    """
-    for place, tree in enumerate(np.ravel(getattr(as_ensemble(classifier), "estimators_", []))):
-        here, there = forest.model.get_tree_accessor(place), tree.tree_
-        inner = there.children_left >= 0
-        pairs = (("split_index", there.feature), ("threshold", there.threshold),
-                 ("cleft", there.children_left), ("cright", there.children_right))  # fmt: skip
-        if not all(np.array_equal(here.get_field(name)[inner], values[inner]) for name, values in pairs):
-            return False
-    return True
-
-
-def beside_splits(forest: Forest, start: np.ndarray, most: int) -> np.ndarray:
-    """Return vectors that fall just left and just right of each split of numbers: shape (at most *most*, columns).
-
-    A vector reaches its split because it is made on the way there, beginning with *start*, shape (columns,). Of more
-    splits than *most* allows they are those of some of the trees.
-    """
-    found: list[np.ndarray] = []
-    for place in np.random.default_rng(2026).permutation(forest.model.num_tree).tolist():
-        if len(found) < most:
-            found += beside_splits_of_one(forest, place, start)
-    return np.array(found[:most]).reshape(-1, len(start))
-
-
-def beside_splits_of_one(forest: Forest, place: int, start: np.ndarray) -> list[np.ndarray]:
-    """Return two vectors for each split of numbers in the tree at *place*, as `beside_splits` does."""
-    tree = forest.model.get_tree_accessor(place)
-    kind, column, left, right, threshold = (
-        tree.get_field(name) for name in ("node_type", "split_index", "cleft", "cright", "threshold")
-    )
-    below = threshold.astype("float32") if forest.read is as_float32 else threshold  # the largest number that goes left
-    below = np.where(below > threshold, np.nextafter(below, below.dtype.type(-np.inf)), below)
-    above = np.nextafter(below, below.dtype.type(np.inf))
-    everything = np.isinf(threshold)  # every number goes left, and what is missing right
-    below, above = np.where(everything, 0, below), np.where(everything, np.nan, above)
-    found, waiting = [], [(0, start)]
-    while waiting:
-        node, vector = waiting.pop()
-        if kind[node] == LEAF:
-            continue
-        pair = [vector.copy(), vector.copy()]
-        if kind[node] == SPLIT_OF_NUMBERS:
-            pair[0][column[node]], pair[1][column[node]] = below[node], above[node]
-            found += pair
-        waiting += [(left[node], pair[0]), (right[node], pair[1])]
-    return found

@@ -155,6 +155,19 @@ def test_what_is_wrapped_has_a_plan(kind: str, plan: str, case: Case) -> None:
     case.check(KINDS[kind](case.schema), plan)
 
 
+def test_of_two_equally_likely_classes_the_one_that_the_classifier_names(settings: Settings) -> None:
+    """Gradient boosting names the second, all others the first."""
+    case = Case(a_table(), settings, np.arange(300) % 2)
+    for classifier, place in (
+        (ensemble.GradientBoostingClassifier(n_estimators=1, learning_rate=0.0), 1),
+        (ensemble.HistGradientBoostingClassifier(max_iter=1, min_samples_leaf=300), 0),
+    ):
+        pipeline = make_pipeline(columns(case.schema), classifier)
+
+        case.check(pipeline, "trees")
+        assert {place} == set(pipeline.predict(case.features))
+
+
 @pytest.mark.parametrize("load", [datasets.load_iris, datasets.load_wine, datasets.load_breast_cancer])
 @pytest.mark.parametrize("classifier", CLASSIFIERS)
 def test_real_tables(load: Callable[..., Any], classifier: str, settings: Settings) -> None:
