@@ -75,7 +75,8 @@ def as_card(
         name, missing = feature.name, added[feature.name, None]
         if feature.kind == "category":
             points = {value: added[name, value] for value in values_to_try(feature)}
-            categories.append((name, points, points[UNSEEN_CATEGORY]))
+            unseen = points.pop(UNSEEN_CATEGORY)
+            categories.append((name, points, unseen))
             continue
         one, other = two_numbers(feature)
         slope = (added[name, other] - added[name, one]) / (other - one)

@@ -12,7 +12,7 @@ import pytest
 from kinds import KINDS, a_table, boosted_categories, columns, ends_in
 from sklearn import datasets, ensemble, impute, preprocessing
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.calibration import CalibratedClassifierCV
+from sklearn.calibration import CalibratedClassifierCV, _TemperatureScaling
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
@@ -25,6 +25,7 @@ from player.features import Row, Schema, clean_table, read_schema, to_table
 from player.learning.asking import ask
 from player.model import loading, rehearsal, saving, store
 from player.model.answering import Link
+from player.model.calibration import at_temperature, each_by_itself
 from player.model.plan import Plan, Shortcut, make_plan
 from player.model.rehearsal import odd_rows, rehearsed_plan
 from player.model.scorecard import Scorecard, Scorecards
@@ -41,6 +42,7 @@ PREPARATIONS: dict[str, Callable[[Schema], Any]] = {
     "filled, scaled, one-hot": columns,
     "filled and marked, robust, infrequent": lambda s: columns(s, preprocessing.RobustScaler(), INFREQUENT, MARKED),
     "min-max, target": lambda s: columns(s, preprocessing.MinMaxScaler(), TARGET),
+    "filled, scaled without a mean": lambda s: columns(s, preprocessing.StandardScaler(with_mean=False)),
     "passed through, ordinal, all scaled": lambda s: make_pipeline(
         columns(s, "passthrough", ORDINAL), preprocessing.MaxAbsScaler()
     ),
@@ -53,6 +55,7 @@ CLASSIFIERS: dict[str, Any] = {
     "boosted trees": ensemble.GradientBoostingClassifier(n_estimators=10, random_state=0),
     "one tree": DecisionTreeClassifier(random_state=0),
 }
+STUMP = DecisionTreeClassifier(max_depth=1)
 TAKE_GAPS = ("boosted histograms", "random forest", "extra trees", "one tree")
 
 
@@ -141,6 +144,21 @@ def test_a_calibrated_classifier_has_a_plan(
             make_pipeline(columns(each.schema), calibrated),
             "scorecard" if classifier == "logistic regression" else "trees",
         )
+
+
+@pytest.mark.parametrize("said", [[2e-16, 1.0], [1.0, 0.0], [0.25, 0.75], [0.5, 0.3, 0.2], [-3.0], [2.0, -1.0, 0.5]])
+def test_a_temperature_is_that_of_scikit_learn(said: list[float]) -> None:
+    """Also where a logarithm is steepest: at nearly nothing."""
+    scaling = _TemperatureScaling()
+    scaling.beta_ = 0.05
+    given = [1 - said[1], said[1]] if len(said) == 2 else said  # what scikit-learn hands on of two classes
+
+    assert np.abs(scaling.predict(np.array([given])) - at_temperature(0.05, said)).max() <= 1e-12
+
+
+def test_classes_that_no_curve_gives_a_chance_are_equally_likely() -> None:
+    """As scikit-learn has it."""
+    assert [1 / 3] * 3 == each_by_itself([lambda _: 0.0] * 3, [1.0, 2.0, 3.0])
 
 
 @pytest.mark.parametrize(
@@ -322,6 +340,7 @@ SABOTAGE = {
     "a coefficient": ("logistic regression", another_coefficient),
     "a category of a sum": ("logistic regression", another_category),
     "a category of a forest": ("random forest", another_category),
+    "a category that no tree asks for": ("a stump", another_category),
     "a split of the first histograms": ("boosted histograms", another_split(0)),
     "a split of the last histograms": ("boosted histograms", another_split(9)),
     "a split of a forest": ("random forest", another_split(7)),
@@ -334,7 +353,7 @@ SABOTAGE = {
 def test_a_plan_that_was_changed_is_refused(name: str, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """One coefficient, one split, one category is enough."""
     classifier, change = SABOTAGE[name]
-    pipeline = case.fit(make_pipeline(columns(case.schema), CLASSIFIERS[classifier]))
+    pipeline = case.fit(make_pipeline(columns(case.schema), CLASSIFIERS.get(classifier, STUMP)))
     assert case.plan(pipeline)[0] is not None
     monkeypatch.setattr(rehearsal, "make_plan", lambda *given: change(make_plan(*given)))
 
