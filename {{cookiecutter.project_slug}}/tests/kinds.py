@@ -85,12 +85,13 @@ def differences(build: Build, table: pd.DataFrame, settings: Settings) -> list[s
     shown = proba[:, 1] if proba.shape[1] == 2 else proba[np.arange(len(rows)), chosen]
     preds, probas = link.predict(rows)
     link.warm_up()
-    alone = [answer.pred for raw in table.head(10).to_dict("records") for answer in link.answer([raw])]
+    alone = [answer for raw in table.head(10).to_dict("records") for answer in link.answer([raw])]
     found = {
         "pred": expected != preds,
         "kind of pred": {type(name) for name in expected} != {type(name) for name in preds},
         "proba": not np.allclose(shown, probas, atol=1e-6),
-        "pred of a single row": expected[:10] != alone,
+        "pred of a single row": expected[:10] != [answer.pred for answer in alone],
+        "proba of a single row": not np.allclose(shown[:10], [answer.proba for answer in alone], atol=1e-6),
     }
     return [what for what, differs in found.items() if differs]
 

@@ -19,14 +19,15 @@ from player.errors import ModelFailed
 from player.features import clean, to_table
 from player.learning.asking import ask, shown
 from player.model.loading import Model
-from player.model.scorecard import Scorecard, make_scorecard
+from player.model.plan import Plan, Shortcut
+from player.model.rehearsal import rehearsed_plan
 from player.repair import Value
 
 log = logging.getLogger(__name__)
 
 FAILURES_TO_REST = 3
 REST_SECONDS = 30.0
-DIGITS = 6  # of a probability: enough to act on, and the same from the scorecard, the pipeline and a batch
+DIGITS = 6  # of a probability: enough to act on, and the same from the plan, the pipeline and a batch
 MOST_LATE = 16  # questions that were given up and still run; a model with so many is asked nothing more
 
 
@@ -53,7 +54,7 @@ class Link:
         self.trouble = ""  # why it failed last, "" after an answer
         self.resting_until = 0.0
         self.late: list[threading.Thread] = []
-        self.scorecard: Scorecard | None = None
+        self.plan: Plan | Shortcut | None = None
 
     @property
     def resting(self) -> bool:
@@ -63,15 +64,18 @@ class Link:
     def warm_up(self, seconds: float = 60.0) -> None:
         """Answer an example within *seconds*, so that the first request finds everything imported.
 
-        A model that is a sum answers single requests from its scorecard from then on.
+        Single requests are answered from the plan of the model from then on, if it has one.
         """
         model, examples = self.model, self.model.manifest.examples
         self.within(seconds, ask, model.pipeline, to_table(examples[:1], model.schema), model.manifest.classes)
         try:
-            self.scorecard = self.within(seconds, make_scorecard, model.pipeline, model.schema, examples)
+            self.plan, why = self.within(
+                seconds, rehearsed_plan, model.pipeline, model.schema, examples, model.manifest.classes
+            )
         except ModelFailed as error:
-            log.info("model %s has no scorecard: %s", self.version, error)
-        log.info("model %s answers from its %s", self.version, "scorecard" if self.scorecard else "pipeline")
+            why = str(error)
+        kind = self.plan.kind if self.plan else "pipeline"
+        log.info("model %s answers single requests from its %s%s", self.version, kind, f" ({why})" if why else "")
 
     def answer(self, raws: Sequence[Mapping[str, Any]], degraded: bool = False) -> list[Answer]:
         """Return an answer for each raw request; raises ModelFailed when the model gives no usable one."""
@@ -86,30 +90,46 @@ class Link:
         ]
 
     def predict_rows(self, rows: Sequence[Mapping[str, Value]]) -> tuple[list[Any], list[float]]:
-        """Return classes and probabilities of clean *rows*: of a single one from the scorecard, if there is one."""
-        if len(rows) == 1 and self.scorecard is not None:
+        """Return classes and probabilities of clean *rows*: of a single one from the plan, if there is one."""
+        if len(rows) == 1 and self.plan is not None:
+            if not self.plan.quick:
+                return self.predict_within(1, self.ask_one, rows[0])
             with contextlib.suppress(Exception):  # the pipeline may know better
-                probability = self.scorecard.probability(rows[0])
+                place, proba = self.plan.ask(rows[0])
+                probability = proba[1] if len(proba) == 2 else proba[place]  # as `shown` has it
+                answered = [self.model.manifest.classes[place]], [rounded(probability)]
                 self.failures, self.trouble = 0, ""
-                return self.answers(np.array([int(probability > 0.5)]), np.array([[1 - probability, probability]]))
+                return answered
         try:
             table = to_table(rows, self.model.schema)
         except Exception as error:
             raise ModelFailed(f"the features could not be cleaned: {describe(error)}") from error
         return self.predict(table)
 
+    def ask_one(self, row: Mapping[str, Value]) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `ask` says of a clean *row*, by the plan where that can."""
+        if self.plan is not None:
+            with contextlib.suppress(Exception):
+                place, proba = self.plan.ask(row)
+                return np.array([place]), np.array([proba])
+        return ask(self.model.pipeline, to_table([row], self.model.schema), self.model.manifest.classes)
+
     def predict(self, table: pd.DataFrame) -> tuple[list[Any], list[float]]:
         """Return the class and the probability for each row of a clean *table*; raises ModelFailed."""
+        return self.predict_within(len(table), ask, self.model.pipeline, table, self.model.manifest.classes)
+
+    def predict_within(self, rows: int, function: Callable[..., Any], *arguments: Any) -> tuple[list[Any], list[float]]:
+        """Return the same of what *function*(*arguments*) says of so many *rows*, within their time."""
         if self.resting:
             raise ModelFailed("it failed too often and rests")
         try:
             # A second more for each thousand rows: the budget is meant for one applicant.
-            seconds = self.seconds + (len(table) - 1) / 1000
-            answered = self.answers(*self.within(seconds, ask, self.model.pipeline, table, self.model.manifest.classes))
+            seconds = self.seconds + (rows - 1) / 1000
+            answered = self.answers(*self.within(seconds, function, *arguments))
         except Exception as error:
             failure = error if isinstance(error, ModelFailed) else ModelFailed(f"it answered no table of numbers "
                                                                                f"({type(error).__name__})")  # fmt: skip
-            if len(table) == 1:  # one bad row of a batch says nothing about the model; the rows are asked again alone
+            if rows == 1:  # one bad row of a batch says nothing about the model; the rows are asked again alone
                 self.failed(str(failure))
             raise failure from error
         self.failures, self.trouble = 0, ""
@@ -152,6 +172,15 @@ class Link:
         if error is not None:
             raise ModelFailed(f"it raised {describe(error)}") from error
         return result
+
+
+def rounded(proba: float) -> float:
+    """Return *proba* between 0 and 1, rounded as NumPy does it; raises ValueError when it is no number.
+
+    >>> rounded(2 / 3) == np.array([2 / 3]).round(DIGITS)[0], rounded(1 + 1e-16)
+    (np.True_, 1.0)
+    """
+    return round(min(max(proba, 0.0), 1.0) * 10.0**DIGITS) / 10.0**DIGITS
 
 
 def describe(error: BaseException) -> str:

@@ -187,7 +187,7 @@ def test_a_model_that_cannot_take_a_table_is_asked_row_by_row(
         raise ValueError("broken")
 
     monkeypatch.setattr(predictor.chain.links[0].model.pipeline[-1], "predict_proba", fail)
-    monkeypatch.setattr(predictor.chain.links[0], "scorecard", None)
+    monkeypatch.setattr(predictor.chain.links[0], "plan", None)
     score(tmp_path / "in.csv", tmp_path / "out.csv", predictor)
 
     scored = pd.read_csv(tmp_path / "out.csv")

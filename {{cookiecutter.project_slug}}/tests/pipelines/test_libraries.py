@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pickles
 import pytest
 from catboost import CatBoostClassifier
@@ -22,8 +23,10 @@ from xgboost import XGBClassifier, XGBRFClassifier
 
 from player.config import load_settings
 from player.errors import ModelRefused
-from player.features import Schema
+from player.features import Schema, to_table
+from player.learning.asking import ask
 from player.model import loading, store
+from player.model.rehearsal import odd_rows
 from player.retraining.recipes import takes_weights
 from player.trust import libraries, provenance
 from player.trust.unpickler import loads
@@ -47,6 +50,10 @@ KINDS: dict[str, tuple[str, Build]] = {
     "LightGBM": ("lightgbm", ends_in(LGBMClassifier(n_estimators=5, verbose=-1))),
     "LightGBM, random forest": ("lightgbm", ends_in(LGBMClassifier(
         n_estimators=5, boosting_type="rf", bagging_freq=1, bagging_fraction=0.6, verbose=-1))),
+    "LightGBM, gaps left to it": ("lightgbm", lambda schema: make_pipeline(
+        columns(schema, fill="passthrough"), LGBMClassifier(n_estimators=5, verbose=-1))),
+    "LightGBM, calibrated": ("lightgbm", ends_in(CalibratedClassifierCV(LGBMClassifier(n_estimators=5, verbose=-1),
+                                                                       method="temperature", cv=2))),
     "CatBoost": ("catboost", ends_in(CatBoostClassifier(iterations=5, verbose=0, allow_writing_files=False))),
     "SMOTE": ("imblearn", sampled(SMOTE(random_state=0))),
     "SMOTE at the border": ("imblearn", sampled(BorderlineSMOTE(random_state=0))),
@@ -81,6 +88,32 @@ def test_a_library_that_is_named_answers_as_it_predicts(monkeypatch: pytest.Monk
     assert [] == differences(build, a_table(), settings)
     made_with = store.versions(settings)[0].libraries
     assert libraries.LIBRARIES[library].package in made_with
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("name", "plan"),
+    [("LightGBM", "trees"), ("LightGBM, random forest", "trees"), ("LightGBM, calibrated", "trees"),
+     ("LightGBM, gaps left to it", "trees"),
+     ("XGBoost", "classifier"), ("XGBoost, gaps left to it", "classifier"), ("XGBoost, calibrated", "classifier"),
+     ("CatBoost", "classifier"), ("balanced forest", "classifier")],
+)  # fmt: skip
+def test_a_library_has_a_plan(monkeypatch: pytest.MonkeyPatch, name: str, plan: str) -> None:
+    """LightGBM's trees are read; what others compute is asked of them, without a table."""
+    library, build = KINDS[name]
+    monkeypatch.setenv("PLAYER_MODEL__LIBRARIES", library)
+    table = a_table()
+    pipeline, link = trained_and_loaded(build, table, load_settings("acceptance"))
+    link.warm_up()
+    assert link.plan is not None
+    assert plan == link.plan.kind
+    rows = [*odd_rows(link.model.schema, 900)[600:], *link.model.manifest.examples]
+
+    chosen, proba = ask(pipeline, to_table(rows, link.model.schema), link.model.manifest.classes)
+
+    answers = [link.plan.ask(row) for row in rows]
+    assert chosen.tolist() == [place for place, _ in answers]
+    assert np.abs(proba - [said for _, said in answers]).max() <= 1e-12
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from player.app import create_app
 from player.config import load_settings
 from player.logging_config import OneLineFormatter
 from player.model import saving, store
-from player.model.scorecard import Scorecard
+from player.model.scorecard import Scorecard, Scorecards
 from player.storage.migrations import upgrade
 from player.training import Trained
 
@@ -85,7 +86,7 @@ def test_not_when_the_model_fails(strict_app: tuple[Flask, Lines], monkeypatch: 
     def fail(_: Any) -> None:
         raise ValueError(f"could not convert string to float: {MARKER!r}, {NUMBER}")
 
-    monkeypatch.setattr(link, "scorecard", None)
+    monkeypatch.setattr(link, "plan", None)
     monkeypatch.setattr(link.model.pipeline[-1], "predict_proba", fail)
     answer = ask(app, 1)
 
@@ -94,10 +95,12 @@ def test_not_when_the_model_fails(strict_app: tuple[Flask, Lines], monkeypatch: 
     assert [] == seen(lines.lines)
 
 
-def test_not_when_the_scorecard_is_wrong(strict_app: tuple[Flask, Lines]) -> None:
+def test_not_when_the_plan_is_wrong(strict_app: tuple[Flask, Lines]) -> None:
     """The pipeline answers, and nothing is said of the row."""
     app, lines = strict_app
-    app.extensions["player"].predictor.chain.links[0].scorecard = Scorecard(float("nan"), ())
+    link = app.extensions["player"].predictor.chain.links[0]
+    broken = Scorecards((Scorecard(float("nan"), (), ()),))
+    link.plan = replace(link.plan, members=(replace(link.plan.members[0], source=broken),))
 
     assert not ask(app, 1).get_json()["degraded"]
     assert [] == seen(lines.lines)
