@@ -5,7 +5,6 @@ library spends far longer on getting ready. Not XGBoost's: it computes in float3
 gives another number.
 """
 
-import ctypes
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
-from player.errors import ModelFailed
 from player.model.preparation import Preparation
 from player.model.steps import NotMeasured
 from player.repair import Value
@@ -30,7 +28,6 @@ ONE_TREE = (DecisionTreeClassifier, ExtraTreeClassifier)
 AVERAGED = (ExtraTreesClassifier, RandomForestClassifier, *ONE_TREE)  # they say probabilities, the others log-odds
 FOREST = (*AVERAGED, GradientBoostingClassifier, HistGradientBoostingClassifier)
 NEARLY_NOTHING = float(np.float32(1e-35))  # kZeroThreshold of LightGBM
-DOUBLES = ctypes.POINTER(ctypes.c_double)
 
 Read = Callable[[np.ndarray], np.ndarray]
 
@@ -55,25 +52,13 @@ class Forest:
 
     def __init__(self, preparation: Preparation, model: "Model", read: Read) -> None:
         """Walk *model* on what *preparation* makes, as its own library would *read* it."""
-        from treelite.core import _LIB
-        from treelite.gtil.gtil import GTILConfig
-
         if (model.input_type, model.output_type, model.num_feature) != ("float64", "float64", len(preparation.order)):
             raise NotMeasured(f"its trees take {model.num_feature} columns of {model.input_type}")
         self.preparation, self.model, self.read = preparation, model, read
-        self.call, self.config = _LIB.TreeliteGTILPredict, GTILConfig(predict_type="raw", nthread=1)
-        self.outputs = self.walk(np.zeros((1, model.num_feature))).shape[1]
 
     def decide(self, row: Mapping[str, Value]) -> list[float]:
         """Return the sum of the trees for one clean *row*: probabilities or log-odds, whichever they were grown for."""
-        vector = self.read(self.preparation.vector(row))
-        found = np.zeros(self.outputs)
-        # `walk` ends in this call of treelite's library as well, but what it does before takes longer than the trees.
-        failed = self.call(self.model.handle, vector.ctypes.data_as(DOUBLES), b"float64", ctypes.c_uint64(1),
-                           found.ctypes.data_as(DOUBLES), self.config.handle)  # fmt: skip
-        if failed:
-            raise ModelFailed("treelite gave no answer")
-        answer: list[float] = found.tolist()
+        answer: list[float] = self.walk(self.preparation.vector(row)[np.newaxis])[0].tolist()
         return answer
 
     def walk(self, vectors: np.ndarray) -> np.ndarray:
