@@ -18,9 +18,9 @@ import pandas as pd
 from player.errors import ModelFailed
 from player.features import clean, to_table
 from player.learning.asking import ask, shown
+from player.model.fast.plan import Plan, Shortcut
+from player.model.fast.rehearsal import rehearsed_plan
 from player.model.loading import Model
-from player.model.plan import Plan, Shortcut
-from player.model.rehearsal import rehearsed_plan
 from player.repair import Value
 
 log = logging.getLogger(__name__)

@@ -23,13 +23,14 @@ from player.config import Settings
 from player.errors import ModelFailed
 from player.features import Row, Schema, clean_table, read_schema, to_table
 from player.learning.asking import ask
-from player.model import loading, rehearsal, saving, store
+from player.model import loading, saving, store
 from player.model.answering import Link
-from player.model.calibration import at_temperature, each_by_itself
-from player.model.plan import Plan, Shortcut, make_plan
-from player.model.rehearsal import odd_rows, rehearsed_plan
-from player.model.scorecard import Scorecard, Scorecards
-from player.model.trees import Forest
+from player.model.fast import rehearsal
+from player.model.fast.calibration import at_temperature, each_by_itself
+from player.model.fast.plan import Plan, Shortcut, make_plan
+from player.model.fast.rehearsal import odd_rows, rehearsed_plan
+from player.model.fast.scorecard import Scorecard, Scorecards
+from player.model.fast.trees import Forest
 from player.training import Trained, build_pipeline
 
 pytestmark = pytest.mark.filterwarnings("ignore:lbfgs failed to converge")

@@ -26,7 +26,7 @@ from player.errors import ModelRefused
 from player.features import Schema, to_table
 from player.learning.asking import ask
 from player.model import loading, store
-from player.model.rehearsal import odd_rows
+from player.model.fast.rehearsal import odd_rows
 from player.retraining.recipes import takes_weights
 from player.trust import libraries, provenance
 from player.trust.unpickler import loads

@@ -15,7 +15,7 @@ from player.app import create_app
 from player.config import load_settings
 from player.logging_config import OneLineFormatter
 from player.model import saving, store
-from player.model.scorecard import Scorecard, Scorecards
+from player.model.fast.scorecard import Scorecard, Scorecards
 from player.storage.migrations import upgrade
 from player.training import Trained
 

@@ -9,11 +9,11 @@ import pandas as pd
 
 from player.features import Row, Schema, to_table
 from player.learning.asking import ask
-from player.model.plan import Member, Plan, Shortcut, make_plan, make_shortcut
-from player.model.preparation import UNSEEN_CATEGORY
-from player.model.splits import beside_splits, same_splits
-from player.model.steps import NotMeasured, prepare
-from player.model.trees import Forest
+from player.model.fast.plan import Member, Plan, Shortcut, make_plan, make_shortcut
+from player.model.fast.preparation import UNSEEN_CATEGORY
+from player.model.fast.splits import beside_splits, same_splits
+from player.model.fast.steps import NotMeasured, prepare
+from player.model.fast.trees import Forest
 from player.repair import LARGEST, Feature, Value
 
 LARGEST_DIFFERENCE = 1e-12

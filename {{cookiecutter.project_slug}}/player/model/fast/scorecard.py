@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, SGDCl
 from sklearn.svm import LinearSVC
 
 from player.features import Schema, to_table
-from player.model.preparation import UNSEEN_CATEGORY
+from player.model.fast.preparation import UNSEEN_CATEGORY
 from player.repair import Feature, Value
 
 LINEAR = (LinearDiscriminantAnalysis, LinearSVC, LogisticRegression, LogisticRegressionCV, SGDClassifier)

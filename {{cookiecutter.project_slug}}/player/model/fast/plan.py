@@ -18,11 +18,11 @@ from sklearn.pipeline import Pipeline
 
 from player.features import Schema
 from player.learning.asking import ask
-from player.model.calibration import Finish, as_probabilities, as_they_are, calibrated
-from player.model.preparation import Preparation, measure
-from player.model.scorecard import LINEAR, Scorecards, make_scorecards
-from player.model.steps import NotMeasured, check_known, flatten, run, unknown_in
-from player.model.trees import AVERAGED, Forest, is_forest, make_forest
+from player.model.fast.calibration import Finish, as_probabilities, as_they_are, calibrated
+from player.model.fast.preparation import Preparation, measure
+from player.model.fast.scorecard import LINEAR, Scorecards, make_scorecards
+from player.model.fast.steps import NotMeasured, check_known, flatten, run, unknown_in
+from player.model.fast.trees import AVERAGED, Forest, is_forest, make_forest
 from player.repair import Value
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from player.features import Schema, to_table
-from player.model.steps import NotMeasured, check_known, inner_steps, prepare
+from player.model.fast.steps import NotMeasured, check_known, inner_steps, prepare
 from player.repair import LARGEST, Feature, Value
 
 UNSEEN_CATEGORY = "(a category that nobody has seen)"

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from player.model.trees import Forest, as_ensemble, as_float32
+from player.model.fast.trees import Forest, as_ensemble, as_float32
 
 MOST_CELLS = 4_000_000  # of the vectors: 32 MB
 LEAF, SPLIT_OF_NUMBERS = 0, 1  # as treelite numbers the kinds of nodes

@@ -17,8 +17,8 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
-from player.model.preparation import Preparation
-from player.model.steps import NotMeasured
+from player.model.fast.preparation import Preparation
+from player.model.fast.steps import NotMeasured
 from player.repair import Value
 
 if TYPE_CHECKING:
