@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from player.errors import ModelFailed
-from player.features import Row, Schema, clean, to_table
+from player.features import Schema, clean, to_table
 from player.learning.asking import ask, shown
 from player.model.answering import Link
 from player.monitoring.figures import was_repaired
@@ -38,7 +38,7 @@ class Given:
     effect: float | None = None
 
 
-def read_features(raw: Mapping[str, Any], schema: Schema) -> tuple[Row, list[Given]]:
+def read_features(raw: Mapping[str, Any], schema: Schema) -> tuple[dict[str, Value], list[Given]]:
     """Return the clean row of a request, and each feature as it came and as the model was asked, those sent first.
 
     Raises ModelFailed when the features cannot be cleaned.
@@ -54,7 +54,7 @@ def read_features(raw: Mapping[str, Any], schema: Schema) -> tuple[Row, list[Giv
 
 
 def measure_effects(
-    row: Row, profile: Mapping[str, Any], link: Link, seconds: float
+    row: Mapping[str, Value], profile: Mapping[str, Any], link: Link, seconds: float
 ) -> tuple[float, dict[str, tuple[str, float]]]:
     """Return the probability of *row*, and for each feature its usual value and how far it moved that probability.
 
