@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from player.features import Row, Schema, to_table
+from player.features import Schema, to_table
 from player.learning.asking import ask
 from player.model.fast.plan import Member, Plan, Shortcut, make_plan, make_shortcut
 from player.model.fast.preparation import UNSEEN_CATEGORY
@@ -95,7 +95,7 @@ def largest_difference(expected: np.ndarray, said: list[list[float]]) -> str:
     return "" if difference <= LARGEST_DIFFERENCE else f"a probability differs by {difference:.1g}"
 
 
-def odd_rows(schema: Schema, count: int) -> list[Row]:
+def odd_rows(schema: Schema, count: int) -> list[dict[str, Value]]:
     """Return clean rows that a request may bring: within the ranges and far beyond, unknown, missing."""
     dice = random.Random(2026)  # noqa: S311 - the same rows each time, nothing secret
     return [{feature.name: odd_value(feature, dice) for feature in schema.features} for _ in range(count)]
@@ -115,7 +115,7 @@ def odd_value(feature: Feature, dice: random.Random) -> Value:
     return dice.choice([value, float(round(value))])  # a whole number may be a category to the pipeline
 
 
-def one_of_each(schema: Schema) -> list[Row]:
+def one_of_each(schema: Schema) -> list[dict[str, Value]]:
     """Return odd rows in which each category comes once: five hundred need not bring the rare one of many."""
     pairs = [(feature.name, value) for feature in schema.features for value in (*feature.categories, None)]
     return [{**row, name: value} for row, (name, value) in zip(odd_rows(schema, len(pairs)), pairs, strict=True)]
