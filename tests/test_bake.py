@@ -27,6 +27,7 @@ RENDERED = {
     "config/base.toml",
     "config/data.toml",
     "config/development.toml",
+    "config/examples/other-contract.toml",
     "config/logging.toml",
     "config/production.toml",
     "config/rating.toml",

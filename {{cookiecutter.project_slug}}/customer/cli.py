@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from customer import board, rounds, show, starting, table, world
-from customer.contract import Contract, load_contract
+from customer.contract import Contract, contract_for
 from customer.errors import CustomerError, NoPlayer, reason
 from customer.game import describe, ignore, play
 from customer.host.checking import check
@@ -94,9 +94,9 @@ def play_command(
         raise click.UsageError("--stay keeps a server running that --start has started: give both.")
     console = Console(quiet=as_json)
     try:
-        contract = load_contract()
-        url = read_url(url, contract)
         population = choose_population(data, label, drop)
+        contract = contract_for(population.labels)
+        url = read_url(url, contract)
         chosen = choose_rounds(rounds.standard_game(population, requests, parallel, rate), names)
         if population.rows is not None:
             console.print(table.remark(population.rows, requests, len(chosen)), highlight=False)

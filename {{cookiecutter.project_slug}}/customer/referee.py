@@ -1,7 +1,8 @@
 """Asks one player about one case and judges the answer: points, and the reason for them.
 
 A prediction counts when it equals the true label and is of its kind: in JSON 1.0 and 1 are the same number, but
-`true` is not a number and "1" is a text. Whatever a player answers, the referee comes back before the deadline.
+`true` is not a number and "1" is a text. Where the contract has no prediction, the probability is judged: above one
+half it means the second class. Whatever a player answers, the referee comes back before the deadline.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import errno
 import json
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from customer.contract import Contract
 MOST_BYTES = 1_000_000  # of an answer, before and after unpacking
 DEADLINE_SECONDS = 2.0
 LABELS_DEADLINE_SECONDS = 10.0
+LABELS_AT_ONCE = 8  # requests on their way, where each brings one label
 
 CORRECT, WRONG = "correct", "wrong"
 TIMEOUT, REFUSED, DISCONNECTED = "timeout", "refused", "disconnected"
@@ -29,6 +31,7 @@ TIMEOUT_CONNECTING, TIMEOUT_READING = "timeout connecting", "timeout reading"
 TIMEOUTS = (TIMEOUT_CONNECTING, TIMEOUT, TIMEOUT_READING)  # no connection, no answer, half an answer by the deadline
 NO_NETWORK = "no network"  # the customer's own machine could not ask
 TOO_LARGE, NOT_JSON, NO_PREDICTION, UNKNOWN_CLASS = "too large", "not JSON", "no pred", "unknown class"
+NO_PROBABILITY = "no probability"  # where the contract asks for nothing else: it is no number from 0 to 1
 POINTS = {CORRECT: 1, WRONG: 0}  # every other reason costs a point
 OWN_TROUBLE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.ENETDOWN)
 EXCERPT = 300  # characters of an answer that are kept to be looked at
@@ -142,15 +145,26 @@ class Referee:
         started = time.perf_counter()
         done = await self.post(names.predict, body, self.deadline, {**self.key_header(), **(headers or {})})
         milliseconds = 1000 * (time.perf_counter() - started)
-        reason = done.reason or judge(done.body, names.prediction, label, self.labels)
+        reason = done.reason or judge(done.body, names, label, self.labels)
         excerpt = done.body[: 4 * EXCERPT].decode("utf-8", "replace")[:EXCERPT]
         return Verdict(reason, round(milliseconds, 2), excerpt)
 
     async def send_labels(self, labels: list[tuple[str, Any]]) -> str:
         """Send (request id, true label) pairs to the player; return "" or why they did not arrive. Never raises."""
         names = self.contract
-        body = [{names.request_id: request_id, names.label: label} for request_id, label in labels]
-        return (await self.post(names.feedback, body, LABELS_DEADLINE_SECONDS, self.key_header())).reason
+        items = [{names.request_id: request_id, names.label: label} for request_id, label in labels]
+        bodies: Iterator[Any] = iter([items] if names.label_lists else items)
+        trouble = ""
+
+        async def work() -> None:
+            nonlocal trouble
+            for body in bodies:
+                if not trouble:
+                    done = await self.post(names.feedback, body, LABELS_DEADLINE_SECONDS, self.key_header())
+                    trouble = done.reason or trouble
+
+        await asyncio.gather(*(work() for _ in range(LABELS_AT_ONCE)))
+        return trouble
 
     def key_header(self) -> dict[str, str]:
         """Return the header with the player's key, where it gave one: labels need it, and predictions may."""
@@ -223,21 +237,28 @@ async def read_answer(response: aiohttp.ClientResponse) -> bytes:
     return unpacked
 
 
-def judge(answer: bytes, key: str, label: Any, labels: tuple[Any, ...]) -> str:
+def judge(answer: bytes, names: Contract, label: Any, labels: tuple[Any, ...]) -> str:
     """Return the reason an *answer* earns its points, given the true *label* and all *labels* there are.
 
-    >>> judge(b'{"pred": 1}', "pred", 1, (0, 1)), judge(b'{"pred": true}', "pred", 1, (0, 1))
+    >>> judge(b'{"pred": 1}', Contract(), 1, (0, 1)), judge(b'{"pred": true}', Contract(), 1, (0, 1))
     ('correct', 'unknown class')
+    >>> judge(b'{"proba": 0.7}', Contract(prediction=""), 1, (0, 1))
+    'correct'
     """
     try:
         content = json.loads(answer)
     except (ValueError, RecursionError):
         return NOT_JSON
-    if not isinstance(content, dict) or content.get(key) is None:
+    if not isinstance(content, dict) or content.get(names.answer) is None:
         return NO_PREDICTION
-    if same(content[key], label):
+    said = content[names.answer]
+    if not names.prediction:
+        if json_type(said) != "number" or not 0 <= said <= 1:
+            return NO_PROBABILITY
+        said = labels[said > 0.5]
+    if same(said, label):
         return CORRECT
-    return WRONG if any(same(content[key], known) for known in labels) else UNKNOWN_CLASS
+    return WRONG if any(same(said, known) for known in labels) else UNKNOWN_CLASS
 
 
 def same(prediction: Any, label: Any) -> bool:

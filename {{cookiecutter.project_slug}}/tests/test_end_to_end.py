@@ -1,13 +1,16 @@
 """A whole game: the customer asks the running service, and the database holds what was said."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 
 import pytest
 
-from player.config import Settings
+from player.config import Settings, load_settings
 from player.storage.tables import create_engine_for
+from tests.conftest import PROJECT
 from tests.service import Service
 from tests.storage_rows import count
 
@@ -18,7 +21,9 @@ def play(service: Service, seed: int) -> dict[str, object]:
     # The deadline is generous: this test is about answers, not about the speed of the machine that runs it.
     command += ["--url", f"http://127.0.0.1:{service.port}", "--deadline", "20"]
     command += ["--output", str(service.settings.home / "output")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    home = service.settings.home  # the customer reads the contract in the folder where it is started
+    variables = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300, cwd=home, env=variables)
     found: dict[str, object] = json.loads(done.stdout)
     return found
 
@@ -47,3 +52,32 @@ def test_a_game_is_answered_stored_and_the_same_again(
     assert first["rounds"][0]["points"] == again["rounds"][0]["points"]  # type: ignore[index]
     assert [part["points"] for part in first["rounds"]] == [part["points"] for part in again["rounds"]]  # type: ignore[attr-defined]
     assert [part["best"] for part in first["rounds"]] != [part["best"] for part in other["rounds"]]  # type: ignore[attr-defined]
+
+
+def test_the_other_contract_plays_the_same_game(model_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the table of the example file in config/base.toml, points and labels are those of the usual contract."""
+    monkeypatch.setenv("PLAYER_SERVER__WORKERS", "1")
+    service = Service(model_settings)
+    try:
+        usual = play(service, 1)
+    finally:
+        service.stop()
+    path = model_settings.home / "config" / "base.toml"
+    example = (path.parent / "examples" / "other-contract.toml").read_text(encoding="utf-8")
+    table = re.compile(r"^\[contract\].*?(?=^\[|\Z)", re.MULTILINE | re.DOTALL)
+    (other,) = table.findall(example)
+    path.write_text(table.sub(lambda _: other, path.read_text(encoding="utf-8")), encoding="utf-8")
+    settings = load_settings("testing")
+    service = Service(settings)
+    try:
+        game = play(service, 1)
+    finally:
+        service.stop()
+    engine = create_engine_for(settings)
+    _, stored = count(engine)
+    engine.dispose()
+
+    assert "/update" == settings.contract.feedback
+    assert [part["points"] for part in usual["rounds"]] == [part["points"] for part in game["rounds"]]  # type: ignore[attr-defined]
+    assert 240 == game["labels_sent"] == usual["labels_sent"]
+    assert 480 == stored

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from customer import rounds
-from customer.contract import load_contract
+from customer.contract import contract_for
 from customer.errors import CustomerError
 from customer.referee import DEADLINE_SECONDS
 from customer.rounds import Population
@@ -71,9 +71,10 @@ async def look_once(address: str, deadline: float, population: Population) -> An
     from customer.host.plumbing import probe
     from customer.referee import Player, Referee, open_session
 
+    contract = contract_for(population.labels)
     url, _ = await Guard().check(address)
     async with open_session() as session:
-        referee = Referee(session, Player(url), load_contract(), population.labels, deadline, peek=True)
+        referee = Referee(session, Player(url), contract, population.labels, deadline, peek=True)
         return await probe(referee, warm_up(population, 0))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from customer.contract import load_contract
+from customer.contract import contract_for
 from customer.host import door
 from customer.host.checking import choose_population, file, in_one_line
 from customer.host.plan import choose, timetable
@@ -86,7 +86,7 @@ def make_rules(options: dict[str, Any]) -> Any:
     population = choose_population(options["data"], options["label"], options["drop"])
     plans = timetable(options["plan_file"], population)
     chosen = choose(plans, options["names"], options["minutes"], options["rate"], options["block"])
-    return Rules(population, load_contract(), chosen, options["deadline"], options["automatic"])
+    return Rules(population, contract_for(population.labels), chosen, options["deadline"], options["automatic"])
 
 
 def make_house(options: dict[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from customer.referee import (
     DISCONNECTED,
     NO_NETWORK,
     NO_PREDICTION,
+    NO_PROBABILITY,
     NOT_JSON,
     REFUSED,
     TIMEOUT,
@@ -31,6 +32,7 @@ ADVICE = {
     TOO_LARGE: "The answer is longer than 1 MB; a prediction fits on one line.",
     NOT_JSON: "The answer is not JSON. A model API answers {prediction}.",
     NO_PREDICTION: "The answer is JSON without {key!r}: the contract says {prediction}.",
+    NO_PROBABILITY: "{key!r} is no number from 0 to 1; the contract says {prediction}.",
     UNKNOWN_CLASS: "{key!r} is none of the labels {labels}, or of another type: 1 is not \"1\" and not true.",
     NO_NETWORK: "The host's machine could not ask: tell the host.",
 }  # fmt: skip
@@ -77,10 +79,10 @@ def explain(verdict: Verdict, referee: Referee) -> str:
         return f"Works: answered in {verdict.milliseconds:.0f} ms of {1000 * referee.deadline:.0f}."
     contract = referee.contract
     words = {
-        "key": contract.prediction,
+        "key": contract.answer,
         "path": contract.predict,
         "labels": " and ".join(map(repr, referee.labels)),
-        "prediction": f'{{"{contract.prediction}": {referee.labels[-1]!r}}}',
+        "prediction": f'{{"{contract.answer}": {referee.labels[-1] if contract.prediction else 0.5!r}}}',
     }
     advice = (ADVICE | STATUSES).get(verdict.reason, "")
     if advice and verdict.reason == NOT_JSON and verdict.answer.lstrip()[:1] == "<":

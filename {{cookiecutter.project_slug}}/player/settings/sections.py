@@ -62,9 +62,10 @@ class Contract(Table):
     feedback: str = Field(pattern=r"^/[\w./-]*$")
     request_id: str = Field(min_length=1)
     features: str
-    prediction: str = Field(min_length=1)
+    prediction: str
     probability: str = Field(min_length=1)
     label: str = Field(min_length=1)
+    label_lists: bool = True  # how the customer brings them; the player takes both
 
 
 class Server(Table):

@@ -117,8 +117,10 @@ def what_is_kept(asked: payload.Asked) -> dict[str, Any]:
 
 
 def reply(asked: payload.Asked, row: PredictionRow) -> Response:
-    """Return the answer under the names of the contract."""
+    """Return the answer under the names of the contract; where that has no prediction, the probability alone."""
     contract = components().settings.contract
+    if not contract.prediction:
+        return jsonify({contract.probability: row.proba})
     return jsonify(
         {
             contract.request_id: asked.request_id,

@@ -60,18 +60,7 @@ def describe_predict(contract: Contract, features: dict[str, Any], needs_key: bo
         envelope["properties"] |= {contract.features: asked}  # type: ignore[operator]
     else:
         envelope["properties"] |= features  # type: ignore[operator]
-    answer = {
-        "type": "object",
-        "required": [contract.request_id, contract.prediction, contract.probability],
-        "properties": {
-            contract.request_id: {"type": ["string", "integer"]},
-            contract.prediction: {"description": "the predicted label"},
-            contract.probability: {"type": "number", "minimum": 0, "maximum": 1},
-            "model": {"type": "string"},
-            "degraded": {"type": "boolean"},
-            "warnings": {"type": "array", "items": {"type": "string"}},
-        },
-    }
+    answer = describe_answer(contract)
     post = operation("Ask for a prediction", answer)
     post["requestBody"] = {"required": True, "content": {JSON: {"schema": envelope}}}
     get = operation("Ask for a prediction, features as query arguments", answer)
@@ -80,6 +69,25 @@ def describe_predict(contract: Contract, features: dict[str, Any], needs_key: bo
         each["responses"]["409"] = problem(USED)
         each["security"] = [{"key": []}] if needs_key else []
     return {"post": post, "get": get}
+
+
+def describe_answer(contract: Contract) -> dict[str, Any]:
+    """Return what comes back; where the contract has no prediction it is the probability alone."""
+    probability = {contract.probability: {"type": "number", "minimum": 0, "maximum": 1}}
+    if not contract.prediction:
+        return {"type": "object", "required": [contract.probability], "properties": probability}
+    return {
+        "type": "object",
+        "required": [contract.request_id, contract.prediction, contract.probability],
+        "properties": {
+            contract.request_id: {"type": ["string", "integer"]},
+            contract.prediction: {"description": "the predicted label"},
+            **probability,
+            "model": {"type": "string"},
+            "degraded": {"type": "boolean"},
+            "warnings": {"type": "array", "items": {"type": "string"}},
+        },
+    }
 
 
 def describe_feedback(contract: Contract, key_required: bool) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from customer.referee import (
     DISCONNECTED,
     NO_NETWORK,
     NO_PREDICTION,
+    NO_PROBABILITY,
     NOT_JSON,
     REFUSED,
     TIMEOUTS,
@@ -35,7 +36,8 @@ from tests.customer.rivals import HOSTILE, Rival, always, contrary, http, rule, 
 from tests.customer.tournaments import a_table, everybody_plays, play_out, rows, rules, until
 from tests.customer.tournaments import points as earned
 
-FAILURES = (*TIMEOUTS, REFUSED, DISCONNECTED, TOO_LARGE, NOT_JSON, NO_PREDICTION, UNKNOWN_CLASS, SET_ASIDE, NO_NETWORK)
+NO_USE = (NOT_JSON, NO_PREDICTION, NO_PROBABILITY, UNKNOWN_CLASS)
+FAILURES = (*TIMEOUTS, REFUSED, DISCONNECTED, TOO_LARGE, *NO_USE, SET_ASIDE, NO_NETWORK)
 
 
 @given(st.sampled_from(FAILURES) | st.integers(100, 999).filter(lambda n: n != 200).map("status {}".format) | st.text())

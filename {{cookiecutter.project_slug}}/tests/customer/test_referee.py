@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import shutil
 import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -9,13 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestServer
+from click.testing import CliRunner
 from fake_player import HEADERS, SEEN, make_player
 
+from customer.cli import main
 from customer.contract import Contract, load_contract
 from customer.errors import CustomerError
-from customer.referee import MOST_BYTES, Player, Referee, Verdict, open_session
+from customer.host.plumbing import probe
+from customer.referee import LABELS_AT_ONCE, MOST_BYTES, Player, Referee, Verdict, open_session
+from customer.rounds import Case
 
+PROJECT = Path(__file__).parents[2]
 RIGHT = b'{"pred": 1, "proba": 0.9}'
 Behaviour = Callable[[asyncio.StreamWriter], Coroutine[Any, Any, None]]
 
@@ -245,12 +252,107 @@ def test_another_contract(tmp_path: Path) -> None:
     assert [b"POST /predict HTTP/1.1"] == asyncio.run(play())
 
 
+def project_with_other_contract(home: Path) -> Path:
+    """Copy the example of another contract to where a project in *home* reads its own; return that file."""
+    path = home / "config" / "base.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(PROJECT / "config" / "examples" / "other-contract.toml", path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b'{"proba": 0.51}', "correct"),
+        (b'{"proba": 1}', "correct"),
+        (b'{"proba": 0.5}', "wrong"),
+        (b'{"proba": 0.0, "pred": 1}', "wrong"),
+        (b'{"pred": 1}', "no pred"),
+        (b'{"proba": null}', "no pred"),
+        (b'{"proba": 1.01}', "no probability"),
+        (b'{"proba": -0.1}', "no probability"),
+        (b'{"proba": NaN}', "no probability"),
+        (b'{"proba": "0.9"}', "no probability"),
+        (b'{"proba": true}', "no probability"),
+        (b'{"proba": [0.9]}', "no probability"),
+    ],
+)
+def test_a_probability_alone_is_judged(tmp_path: Path, answer: bytes, reason: str) -> None:
+    """By the other contract a probability above one half means the second class, and one is needed."""
+    contract = load_contract(project_with_other_contract(tmp_path))
+
+    async def play() -> tuple[Verdict, list[bytes]]:
+        async with hostile_server(http(answer)) as (url, asked), open_session() as session:
+            return await Referee(session, Player(url), contract, ("bad", "good"), 5.0).ask("a", {}, "good"), asked
+
+    verdict, asked = asyncio.run(play())
+
+    assert (reason, [b"POST /predict HTTP/1.1"]) == (verdict.reason, asked)
+
+
+def test_labels_are_brought_one_at_a_time(tmp_path: Path) -> None:
+    """By the other contract every label has a request of its own, and the first that fails says why."""
+    contract = load_contract(project_with_other_contract(tmp_path))
+    labels = [(f"id-{number}", number % 2) for number in range(50)]
+    bodies: list[Any] = []
+
+    async def take(request: web.Request) -> web.Response:
+        bodies.append(await request.json())
+        return web.json_response({}, status=500 if len(bodies) == 60 else 200)
+
+    async def play() -> tuple[str, str]:
+        app = web.Application()
+        app.router.add_post("/update", take)
+        async with TestServer(app) as server, open_session() as session:
+            referee = Referee(session, Player(str(server.make_url("")).rstrip("/")), contract, (0, 1))
+            return await referee.send_labels(labels), await referee.send_labels(labels)
+
+    assert ("", "status 500") == asyncio.run(play())
+    assert [{"id": key, "true_class": label} for key, label in labels] == sorted(bodies[:50], key=by_number)
+    assert len(bodies) < 50 + 10 + LABELS_AT_ONCE  # nothing is begun after the failure
+
+
+def by_number(body: dict[str, Any]) -> int:
+    """Return where a label stands in the order they were given."""
+    return int(body["id"].removeprefix("id-"))
+
+
+def test_a_probability_cannot_tell_three_classes_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table with three classes is refused before anybody is asked, in one sentence."""
+    project_with_other_contract(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    table = tmp_path / "three.csv"
+    table.write_text("x,y\n" + "".join(f"{n},{'abc'[n % 3]}\n" for n in range(30)), encoding="utf-8")
+
+    for command in (["play"], ["check", "http://127.0.0.1:9"]):
+        outcome = CliRunner().invoke(main, [*command, "--data", str(table), "--label", "y"])
+
+        assert 1 == outcome.exit_code
+        assert "two classes apart, and here are 3" in outcome.stderr
+        assert 1 == len(outcome.stderr.strip().splitlines())
+
+
+@pytest.mark.parametrize(("answer", "advice"), [(b"{}", "without 'proba'"), (b'{"proba": 2}', "from 0 to 1")])
+def test_the_advice_speaks_of_the_probability(tmp_path: Path, answer: bytes, advice: str) -> None:
+    """What a check says about an answer names the key that the other contract asks for."""
+    contract = load_contract(project_with_other_contract(tmp_path))
+
+    async def play() -> str:
+        async with hostile_server(http(answer)) as (url, _), open_session() as session:
+            referee = Referee(session, Player(url), contract, (0, 1), 5.0, peek=True)
+            return (await probe(referee, Case({}, 1, best=True))).advice
+
+    assert advice in (said := asyncio.run(play()))
+    assert '{"proba": 0.5}' in said
+
+
 def test_contract_without_file(tmp_path: Path) -> None:
     """Without a configuration the names are those of the documentation."""
     assert Contract() == load_contract(tmp_path / "nowhere.toml")
 
 
-@pytest.mark.parametrize("text", ["[contract\n", "[contract]\npath = '/api'\n", "[contract]\npredict = 7\n"])
+@pytest.mark.parametrize("text", ["[contract\n", "[contract]\npath = '/api'\n", "[contract]\npredict = 7\n",
+                                  "[contract]\nlabel_lists = 'no'\n"])  # fmt: skip
 def test_unusable_contract_is_refused(tmp_path: Path, text: str) -> None:
     """A contract that cannot be understood is refused with the name of the file."""
     path = tmp_path / "base.toml"

@@ -41,7 +41,6 @@ BASE = tomllib.loads((PROJECT / "config" / "base.toml").read_text(encoding="utf-
         ("storage.backup_folder", "b", ""),
         ("access.labels_per_minute", 0, -1),
         ("contract.request_id", "i", ""),
-        ("contract.prediction", "p", ""),
         ("contract.probability", "p", ""),
         ("contract.label", "l", ""),
     ],

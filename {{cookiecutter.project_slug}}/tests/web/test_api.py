@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import tomllib
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from player.app import create_app
-from player.config import Settings
+from player.config import Settings, load_settings
 from player.errors import NotDurable
 from player.storage import queries
 
@@ -47,6 +48,31 @@ def test_an_answer_holds_what_the_contract_promises(client: FlaskClient) -> None
     assert 0 <= answer["proba"] <= 1
     assert answer["degraded"] is False
     assert answer["model"] == client.get("/version").get_json()["model"]
+
+
+def test_by_the_other_contract_the_answer_is_the_probability_alone(
+    model_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The example file is a contract the player speaks: its paths, its keys, and an answer of one number."""
+    example = model_settings.home / "config" / "examples" / "other-contract.toml"
+    names = tomllib.loads(example.read_text(encoding="utf-8"))["contract"]
+    for name, value in names.items():
+        monkeypatch.setenv(f"PLAYER_CONTRACT__{name.upper()}", str(value))
+    app = create_app(load_settings("testing"))
+    client = app.test_client()
+    try:
+        asked = {"id": "first", "observation": APPLICANT}
+        answers = [client.post("/predict", json=asked), client.get("/predict/?age=42&income=31000")]
+        label = client.post("/update", json={"id": "first", "true_class": 1}).get_json()
+        found = stored(app)
+    finally:
+        app.extensions["player"].stop()
+
+    assert [["proba"], ["proba"]] == [list(each.get_json()) for each in answers]
+    assert {"id": "first", "status": "stored"} == label
+    assert [answers[0].get_json()["proba"]] == [row.proba for row in found.itertuples() if row.request_id == "first"]
+    described = client.get("/openapi.json").get_json()["paths"]["/predict"]["post"]["responses"]["200"]
+    assert ["proba"] == list(described["content"]["application/json"]["schema"]["properties"])
 
 
 @pytest.mark.parametrize(
