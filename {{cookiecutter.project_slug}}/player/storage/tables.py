@@ -131,7 +131,7 @@ def create_engine_for(settings: Settings, create: bool | None = None, statement_
         return sqlite_engine(url, settings, not settings.strict if create is None else create)
     return sa.create_engine(
         url,
-        connect_args=postgresql_arguments(statement_seconds),
+        connect_args=postgresql_arguments(statement_seconds, str(url.query.get("options", ""))),
         pool_size=3,
         max_overflow=5,
         pool_timeout=3,
@@ -140,8 +140,11 @@ def create_engine_for(settings: Settings, create: bool | None = None, statement_
     )
 
 
-def postgresql_arguments(statement_seconds: int) -> dict[str, Any]:
-    """Return what keeps a lost or busy server from holding a connection for ever."""
+def postgresql_arguments(statement_seconds: int, own: str = "") -> dict[str, Any]:
+    """Return what keeps a lost or busy server from holding a connection for ever.
+
+    *own* options of the database's address, such as a search_path, stand behind ours: of two values the last counts.
+    """
     limits = {
         "statement_timeout": f"{statement_seconds}s",
         "lock_timeout": "5s",
@@ -156,7 +159,7 @@ def postgresql_arguments(statement_seconds: int) -> dict[str, Any]:
         "tcp_user_timeout": 10_000,
         "client_encoding": "utf8",
         "application_name": "player",
-        "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
+        "options": " ".join([*(f"-c {name}={value}" for name, value in limits.items()), own]).strip(),
     }
 
 

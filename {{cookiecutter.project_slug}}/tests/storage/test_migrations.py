@@ -9,6 +9,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.engine import make_url
+from sqlalchemy.schema import CreateSchema
 
 from player.config import Settings
 from player.errors import StorageError
@@ -102,6 +103,23 @@ def test_a_damaged_file_is_refused_by_name(settings: Settings, damage: Callable[
         check(settings.model_copy(update={"environment": "production"}))
 
     assert before == (path.read_bytes() if path.exists() else None)
+
+
+def test_schemas_of_one_database_are_databases_of_their_own(settings: Settings, postgres_url: str) -> None:
+    """An address may end in `?options=-csearch_path%3D{environment}`: then each environment has a schema of its own."""
+    for environment in ("development", "testing"):
+        address = f"{postgres_url}?options=-csearch_path%3D{environment}"
+        own = with_database(settings, address).model_copy(update={"environment": environment})
+        engine = create_engine_for(with_database(settings, postgres_url))
+        with engine.begin() as connection:
+            connection.execute(CreateSchema(environment))
+        engine.dispose()
+        upgrade(own)
+
+        assert [(environment,)] == select(own, "SELECT environment FROM owner")
+        assert [("1min", "UTC")] == select(
+            own, "SELECT current_setting('statement_timeout'), current_setting('timezone')"
+        )
 
 
 def test_an_unreachable_server_is_named_without_its_password(settings: Settings) -> None:
