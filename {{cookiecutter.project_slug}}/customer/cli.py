@@ -61,7 +61,7 @@ def main() -> None:
 
 
 @main.command("play", epilog=PLAY_EXAMPLES)
-@click.option("--url", default=URL, help="Where the player's API is.")
+@click.option("--url", default=URL, envvar="CUSTOMER_URL", help="Where the player's API is (or CUSTOMER_URL).")
 @click.option("--seed", default=2026, type=click.IntRange(min=0), help="Which cases come.")
 @click.option("--requests", default=500, type=click.IntRange(1, 1_000_000), help="For each round.")
 @click.option("--rounds", "names", help='Only these, with commas: --rounds "as trained,odd values".')

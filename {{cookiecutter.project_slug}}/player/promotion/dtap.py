@@ -90,12 +90,12 @@ def fill_once(settings: Settings) -> list[str]:
 def start_all() -> Services:
     """Start the four services and return when all are ready; raises PlayerError, and stops all, when one is not."""
     acceptance = load_settings("acceptance")
-    shadow, key = acceptance.server, acceptance.api_key.get_secret_value() if acceptance.api_key else ""
+    key = acceptance.api_key.get_secret_value() if acceptance.api_key else ""
     services: Services = {}
     try:
         for environment in ENVIRONMENTS:
             settings = load_settings(environment)
-            mirror = {"PLAYER_SHADOW__URL": f"http://{shadow.host}:{shadow.port}", "PLAYER_SHADOW_KEY": key}
+            mirror = {"PLAYER_SHADOW__URL": address(acceptance), "PLAYER_SHADOW_KEY": key}
             more = mirror if environment == "production" else {}
             services[environment] = start(settings, {**os.environ, **more})
         for environment, process in services.items():
@@ -111,7 +111,8 @@ def start(settings: Settings, variables: Mapping[str, str]) -> "subprocess.Popen
     apart: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    command = [sys.executable, "-m", "player.cli", "--environment", settings.environment, "serve"]
+    command = [sys.executable, "-m", "player.cli", "--environment", settings.environment, "serve",
+               "--port", str(port_of(settings))]  # fmt: skip
     log = settings.path("output/{environment}.log")
     log.parent.mkdir(exist_ok=True)
     with log.open("ab") as out:
@@ -141,7 +142,13 @@ def is_ready(settings: Settings) -> bool:
 
 def address(settings: Settings) -> str:
     """Return where a service listens."""
-    return f"http://{settings.server.host}:{settings.server.port}"
+    return f"http://{settings.server.host}:{port_of(settings)}"
+
+
+def port_of(settings: Settings) -> int:
+    """Return the port of a service; where PLAYER_SERVER__PORT names one, it is development's, the others follow."""
+    above = ENVIRONMENTS.index(settings.environment) if "PLAYER_SERVER__PORT" in os.environ else 0
+    return settings.server.port + above
 
 
 def stop_all(services: Services) -> None:

@@ -285,6 +285,16 @@ def test_play_starts_and_stops_a_server(port: int, tmp_path: Path) -> None:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
+def test_play_finds_the_player_by_a_variable(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where everybody has a port of their own, CUSTOMER_URL says which, and --url goes over it."""
+    command = f'"{sys.executable}" "{FAKE_PLAYER}" {port}'
+    monkeypatch.setenv("CUSTOMER_URL", f"http://127.0.0.1:{port}")
+    words = ("play", "--requests", 3, "--rounds", "as trained", "--output", tmp_path, "--json")
+
+    assert 3 == json.loads(customer(*words, "--start", command).stdout)["total"]["asked"]
+    assert "No prediction from http://127.0.0.1:9 " in customer(*words, "--url", "http://127.0.0.1:9").stderr
+
+
 def test_play_shows_a_table_and_draws_it(port: int, tmp_path: Path) -> None:
     """Without --json there is a table, and --svg saves it as a picture."""
     command = f'"{sys.executable}" "{FAKE_PLAYER}" {port}'

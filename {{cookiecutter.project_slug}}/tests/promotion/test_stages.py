@@ -190,6 +190,22 @@ def test_all_four_run_side_by_side(home: Path) -> None:
     assert not any(dtap.is_ready(load_settings(environment)) for environment in services)
 
 
+def test_a_port_in_a_variable_is_the_first_of_four(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would otherwise be the port of all four; the shadow is found at its own."""
+    started: list[tuple[list[str], dict[str, str]]] = []
+    monkeypatch.setenv("PLAYER_SERVER__PORT", "7110")
+    monkeypatch.setattr(dtap, "wait_until_ready", lambda settings, process: None)
+    monkeypatch.setattr("subprocess.Popen", lambda command, env, **more: started.append((command, env)))
+
+    services = dtap.start_all()
+
+    assert ["7110", "7111", "7112", "7113"] == [command[command.index("--port") + 1] for command, _ in started]
+    assert [f"http://127.0.0.1:{port}" for port in range(7110, 7114)] == [
+        dtap.address(load_settings(environment)) for environment in services
+    ]
+    assert [None, None, None, "http://127.0.0.1:7112"] == [more.get("PLAYER_SHADOW__URL") for _, more in started]
+
+
 def ask(url: str) -> Any:
     """Return the JSON at *url*."""
     import urllib.request
