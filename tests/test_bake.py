@@ -85,7 +85,9 @@ def listing(folder: Path) -> set[str]:
 def test_exactly_the_expected_files(default_project: Path, template: Path) -> None:
     """Everything is there, and nothing else: what tools leave behind does not travel."""
     made = listing(default_project)
-    copied = {path for path in listing(template / FOLDER) if path.split("/")[0] in VERBATIM}
+    copied = {
+        path for path in listing(template / FOLDER) if path.startswith(tuple(f"{folder}/" for folder in VERBATIM))
+    }
 
     assert made == RENDERED | copied
     assert not [path for path in made if path.endswith((".pyc", ".db", ".pkl")) or "_cache" in path]
