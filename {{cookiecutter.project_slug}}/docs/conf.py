@@ -8,7 +8,7 @@ HOME = Path(__file__).parents[1]
 project = tomllib.loads((HOME / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"]
 author = project_copyright = ""
 root_doc = "docs/index"
-include_patterns = ["README.md", "docs/*.md", "docs/index.rst", "server/README.md"]
+include_patterns = ["README.md", "docs/*.md", "docs/index.rst", "server/README.md", "server/workshop/README.md"]
 extensions = ["myst_parser"]
 myst_heading_anchors = 3
 myst_links_external_new_tab = True

@@ -21,7 +21,11 @@ class Block:
 
 def documents() -> list[Path]:
     """Return every document of the project."""
-    return [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")), PROJECT / "server" / "README.md"]
+    return [
+        PROJECT / "README.md",
+        *sorted((PROJECT / "docs").glob("*.md")),
+        *sorted((PROJECT / "server").rglob("README.md")),
+    ]
 
 
 def blocks() -> list[Block]:

@@ -30,7 +30,7 @@ FOR_OTHERS = {  # the beginning of a line that this walk does not type, and why
     "player join ADDRESS": "another machine", 'echo "DATABASE_PASSWORD': "needs a container engine",
     "docker": "needs a container engine", "kubectl": "needs a cluster",
 }  # fmt: skip
-ON_A_SERVER = ("docs/runbook.md", "server/README.md")
+ON_A_SERVER = ("docs/runbook.md", "docs/server.md", "server/README.md", "server/workshop/README.md")
 OF_THE_SHELL = ("source", "export", "cd")
 INSTEAD = {"make play": "true", "make test": "true", "make dtap": "player dtap", "make serve": "player serve"}
 SERVERS = re.compile(r"player( --environment \w+)? (serve|dtap|schedule)\b|customer host --address")
