@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -34,6 +34,7 @@ Examples:
     customer play --requests 200 --seed 7
     customer play --rounds "as trained,rush hour" --json
     customer play --url http://127.0.0.1:5010 --start "player serve --port {port}"
+    customer play --start "player serve --port {port}" --rounds "as trained,last round"
     customer play --data cancer.csv --label malignant --drop id
 
 Exit codes: 0 played, 1 no player reached, 2 wrong usage.
@@ -64,7 +65,8 @@ def main() -> None:
 @click.option("--url", default=URL, envvar="CUSTOMER_URL", help="Where the player's API is (or CUSTOMER_URL).")
 @click.option("--seed", default=2026, type=click.IntRange(min=0), help="Which cases come.")
 @click.option("--requests", default=500, type=click.IntRange(1, 1_000_000), help="For each round.")
-@click.option("--rounds", "names", help='Only these, with commas: --rounds "as trained,odd values".')
+@click.option("--rounds", "names", help='Only these, with commas: --rounds "as trained,odd values". "last round", only '
+              "with --start: the server is killed, started again, and asked the same once more.")  # fmt: skip
 @click.option("--data", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Play with this CSV's rows.")
 @click.option("--label", help="The column of --data to predict.")
 @click.option("--drop", multiple=True, help="A column of --data that is not sent (may be given more than once).")
@@ -97,16 +99,17 @@ def play_command(
         population = choose_population(data, label, drop)
         contract = contract_for(population.labels)
         url = read_url(url, contract)
-        chosen = choose_rounds(rounds.standard_game(population, requests, parallel, rate), names)
+        chosen = choose_rounds(rounds.standard_game(population, requests, parallel, rate), names, bool(command))
         if population.rows is not None:
             console.print(table.remark(population.rows, requests, len(chosen)), highlight=False)
+        kill = None
         with ExitStack() as stack:
             if command:
-                command, url = stack.enter_context(start(command, url, console, output / "player.log"))
+                command, url, kill = stack.enter_context(start(command, url, console, output / "player.log"))
             player = Player(url, read_key(api_key_file, api_key))
             watched = nullcontext(ignore) if as_json else show.progress(console, chosen)
             with watched as watch:
-                result = asyncio.run(play(player, chosen, seed, contract, deadline=deadline, watch=watch))
+                result = asyncio.run(play(player, chosen, seed, contract, deadline=deadline, watch=watch, kill=kill))
             report(result, command, console, output, svg, as_json)
             if command and stay:
                 wait_for_ctrl_c(console)
@@ -150,14 +153,17 @@ def read_url(url: str, contract: Contract) -> str:
 
 
 @contextmanager
-def start(command: str, url: str, console: Console, log: Path) -> Iterator[tuple[str, str]]:
-    """Run the player's server until the block ends; give the command that was run and the address where it listens."""
+def start(command: str, url: str, console: Console, log: Path) -> Iterator[tuple[str, str, Callable[[], None]]]:
+    """Run the player's server until the block ends.
+
+    Give the command that was run, the address where it listens, and what kills it and starts it again.
+    """
     with starting.on_a_free_port(command, url) as (filled_in, address):
         if address != url:
             console.print(f"{url} is taken; the player gets {address} instead.", highlight=False)
         console.print(f"Starting [bold]{escape(filled_in)}[/bold]; what it prints goes to {log}")
-        with starting.running(filled_in, address, log):
-            yield filled_in, address
+        with starting.running(filled_in, address, log) as kill:
+            yield filled_in, address, kill
 
 
 def read_key(path: Path | None, key: str | None) -> str:
@@ -172,16 +178,23 @@ def choose_population(data: Path | None, label: str | None, drop: tuple[str, ...
     return rounds.from_csv(data, label, drop) if data and label else rounds.the_world()
 
 
-def choose_rounds(game: list[Round], names: str | None) -> list[Round]:
+def choose_rounds(game: list[Round], names: str | None, started: bool = False) -> list[Round]:
     """Return the rounds of *game* with these *names*; raises UsageError for a name that is none of them."""
     if names is None:
         return game
     wanted = {name.strip() for name in names.split(",")}
-    unknown = wanted - {part.name for part in game}
-    if unknown:
-        known = ", ".join(part.name for part in game)
-        raise click.UsageError(f"--rounds: there is no {', '.join(sorted(unknown))!r}; there are {known}.")
-    return [part for part in game if part.name in wanted]
+    known = [*(part.name for part in game), rounds.LAST_ROUND]
+    if unknown := wanted - set(known):
+        raise click.UsageError(f"--rounds: there is no {', '.join(sorted(unknown))!r}; there are {', '.join(known)}.")
+    chosen = [part for part in game if part.name in wanted]
+    if rounds.LAST_ROUND not in wanted:
+        return chosen
+    if not chosen or not started:
+        raise click.UsageError(
+            f"--rounds: the {rounds.LAST_ROUND!r} kills the player's server, starts it again, and asks once more what "
+            "the round before it has asked: name another round as well, and give --start."
+        )
+    return [*chosen, rounds.last_round(chosen[-1])]
 
 
 def report(

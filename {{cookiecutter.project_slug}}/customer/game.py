@@ -4,13 +4,16 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+
+import numpy as np
 
 from customer.contract import Contract
 from customer.errors import NoPlayer
 from customer.postman import Postman
-from customer.referee import DEADLINE_SECONDS, REFUSED, Player, Referee, Verdict, open_session
+from customer.referee import DEADLINE_SECONDS, REFUSED, Player, Referee, Verdict, asked_again, open_session
 from customer.rounds import Case, Round, draw_cases
 from customer.score import GameResult, Result, RoundScore, score
 
@@ -19,6 +22,15 @@ WARM_UP_TRIES = 10
 WARM_UP_PAUSE_SECONDS = 0.5
 
 Watcher = Callable[[Result], None]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked under an id; in the last round with what was said when it came *first*."""
+
+    request_id: str
+    case: Case
+    first: str | None = None
 
 
 def ignore(result: Result) -> None:
@@ -34,11 +46,13 @@ async def play(
     deadline: float = DEADLINE_SECONDS,
     watch: Watcher = ignore,
     pause: float = WARM_UP_PAUSE_SECONDS,
+    kill: Callable[[], None] | None = None,
 ) -> GameResult:
     """Play *rounds* against *player* and return the result; *watch* sees each result as it comes.
 
     The cases and their order depend on *seed* alone; the ids of the requests are new in every game, so that no
-    player can answer from memory. Raises NoPlayer when the warm-up ends without a prediction.
+    player can answer from memory. *kill* kills the player and starts it again, before a round that asks again what the
+    round before it has asked. Raises NoPlayer when the warm-up ends without a prediction.
     """
     begun = Beginning(player.url, seed, rounds[0].population.truth_known)
     async with open_session() as session:
@@ -51,7 +65,11 @@ async def play(
             asked = [score(WARM_UP, seat.results, [case.best] * len(seat.results))]
             error.result = begun.result(seat, asked, len(seat.results))
             raise
-        scores = [await seat.play_round(part, seed) for part in rounds]
+        scores = []
+        for part in rounds:
+            if part.again and kill:
+                await asyncio.to_thread(kill)
+            scores.append(await seat.play_round(part, seed))
         seconds = begun.seconds()  # what labels take after the last request is no playing time
         await seat.postman.flush()
     return begun.result(seat, scores, warm_up_asked, seconds)
@@ -94,12 +112,13 @@ class Seat:
         self.referee, self.game_id, self.watch = referee, game_id, watch
         self.postman = Postman(referee)
         self.results: list[Result] = []
+        self.asked: list[Question] = []  # in the round before
 
     async def warm_up(self, case: Case, pause: float) -> int:
         """Ask about the same case until there is a prediction; return how often that was. No points."""
         verdict, asked = Verdict(REFUSED), list[Result]()
         for number in range(WARM_UP_TRIES):
-            asked.append(await self.ask(WARM_UP, number, case))
+            asked.append(await self.ask(WARM_UP, self.question(WARM_UP, number, case)))
             verdict = asked[-1].verdict
             if verdict.answered:
                 return number + 1
@@ -111,8 +130,8 @@ class Seat:
 
     async def play_round(self, part: Round, seed: int) -> RoundScore:
         """Ask about every case of a round, some at the same time, and return its figures."""
-        cases = draw_cases(part, seed)
-        numbers = iter(range(len(cases)))
+        asked = self.again(seed) if part.again else self.new(part, seed)
+        numbers = iter(range(len(asked)))
         results: dict[int, Result] = {}
         started = time.monotonic()
 
@@ -120,23 +139,40 @@ class Seat:
             for number in numbers:
                 if part.rate:
                     await asyncio.sleep(started + number / part.rate - time.monotonic())
-                results[number] = await self.ask(part.name, number, cases[number])
+                results[number] = await self.ask(part.name, asked[number])
                 self.watch(results[number])
-                if results[number].verdict.answered:
-                    self.postman.keep(results[number].request_id, cases[number].label, part.label_delay)
+                if results[number].verdict.answered and not part.again:
+                    self.postman.keep(results[number].request_id, asked[number].case.label, part.label_delay)
                 self.postman.tick()
 
         async with asyncio.TaskGroup() as workers:
             for _ in range(part.parallel):
                 workers.create_task(work())
-        in_order = [results[number] for number in range(len(cases))]
+        in_order = [results[number] for number in range(len(asked))]
         self.results += in_order
-        return score(part.name, in_order, [case.best for case in cases])
+        self.asked = asked
+        return score(part.name, in_order, [part.again or each.case.best for each in asked])
 
-    async def ask(self, name: str, number: int, case: Case) -> Result:
-        """Ask about one case under an id that says nothing about it."""
-        request_id = str(uuid.uuid5(self.game_id, f"{name} {number}"))
-        return Result(name, request_id, await self.referee.ask(request_id, case.features, case.label))
+    def new(self, part: Round, seed: int) -> list[Question]:
+        """Return the questions of a round."""
+        return [self.question(part.name, number, case) for number, case in enumerate(draw_cases(part, seed))]
+
+    def again(self, seed: int) -> list[Question]:
+        """Return the questions of the round before in another order, with what was said then."""
+        said = {each.request_id: each.verdict.said for each in self.results}
+        order = np.random.default_rng(seed).permutation(len(self.asked)).tolist()
+        return [replace(self.asked[number], first=said[self.asked[number].request_id]) for number in order]
+
+    def question(self, name: str, number: int, case: Case) -> Question:
+        """Return a case with an id that says nothing about it."""
+        return Question(str(uuid.uuid5(self.game_id, f"{name} {number}")), case)
+
+    async def ask(self, name: str, asked: Question) -> Result:
+        """Ask one question."""
+        verdict = await self.referee.ask(asked.request_id, asked.case.features, asked.case.label)
+        if asked.first is not None:
+            verdict = asked_again(verdict, asked.first)
+        return Result(name, asked.request_id, verdict)
 
 
 def describe(result: GameResult) -> dict[str, Any]:

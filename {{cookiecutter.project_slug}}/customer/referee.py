@@ -12,7 +12,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -26,13 +26,14 @@ LABELS_DEADLINE_SECONDS = 10.0
 LABELS_AT_ONCE = 8  # requests on their way, where each brings one label
 
 CORRECT, WRONG = "correct", "wrong"
+KEPT, ANOTHER_ANSWER = "kept", "another answer"  # of what is asked again in the last round
 TIMEOUT, REFUSED, DISCONNECTED = "timeout", "refused", "disconnected"
 TIMEOUT_CONNECTING, TIMEOUT_READING = "timeout connecting", "timeout reading"
 TIMEOUTS = (TIMEOUT_CONNECTING, TIMEOUT, TIMEOUT_READING)  # no connection, no answer, half an answer by the deadline
 NO_NETWORK = "no network"  # the customer's own machine could not ask
 TOO_LARGE, NOT_JSON, NO_PREDICTION, UNKNOWN_CLASS = "too large", "not JSON", "no pred", "unknown class"
 NO_PROBABILITY = "no probability"  # where the contract asks for nothing else: it is no number from 0 to 1
-POINTS = {CORRECT: 1, WRONG: 0}  # every other reason costs a point
+POINTS = {CORRECT: 1, WRONG: 0, KEPT: 1, ANOTHER_ANSWER: 0}  # every other reason costs a point
 OWN_TROUBLE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.ENETDOWN)
 EXCERPT = 300  # characters of an answer that are kept to be looked at
 
@@ -42,15 +43,16 @@ Signer = Callable[[str, bytes], Headers]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one request earned, why, how long it took, and the beginning of the answer."""
+    """What one request earned, why, how long it took, the beginning of the answer, and what a prediction said."""
 
     reason: str
     milliseconds: float = 0.0
     answer: str = field(default="", compare=False)
+    said: str = field(default="", compare=False)  # prediction and probability, by which it is known again
 
     @property
     def points(self) -> int:
-        """+1 for the right prediction, 0 for a wrong one, -1 for none."""
+        """+1 for the right prediction or one that was kept, 0 for another one, -1 for none."""
         return POINTS.get(self.reason, -1)
 
     @property
@@ -147,7 +149,8 @@ class Referee:
         milliseconds = 1000 * (time.perf_counter() - started)
         reason = done.reason or judge(done.body, names, label, self.labels)
         excerpt = done.body[: 4 * EXCERPT].decode("utf-8", "replace")[:EXCERPT]
-        return Verdict(reason, round(milliseconds, 2), excerpt)
+        said = what_was_said(done.body, names, self.labels) if reason in POINTS else ""
+        return Verdict(reason, round(milliseconds, 2), excerpt, said)
 
     async def send_labels(self, labels: list[tuple[str, Any]]) -> str:
         """Send (request id, true label) pairs to the player; return "" or why they did not arrive. Never raises."""
@@ -259,6 +262,28 @@ def judge(answer: bytes, names: Contract, label: Any, labels: tuple[Any, ...]) -
     if same(said, label):
         return CORRECT
     return WRONG if any(same(said, known) for known in labels) else UNKNOWN_CLASS
+
+
+def what_was_said(answer: bytes, names: Contract, labels: tuple[Any, ...]) -> str:
+    """Return the prediction and the probability of an *answer* with one of the *labels*, as a text to compare.
+
+    Six digits of the probability are compared: a database may round it.
+
+    >>> what_was_said(b'{"pred": 1.0, "proba": 0.25, "model": "v2"}', Contract(), (0, 1))
+    '[1, 0.25]'
+    """
+    content = json.loads(answer)
+    label = next((known for known in labels if same(content[names.answer], known)), None)  # None: a probability alone
+    probability = content.get(names.probability)
+    usable = json_type(probability) == "number" and 0 <= probability <= 1
+    return json.dumps([label, round(float(probability), 6) if usable else None])
+
+
+def asked_again(verdict: Verdict, first: str) -> Verdict:
+    """Return the *verdict* on a request that came before, when *first* was said: whether that answer was kept."""
+    if not verdict.answered:
+        return verdict
+    return replace(verdict, reason=KEPT if verdict.said == first else ANOTHER_ANSWER)
 
 
 def same(prediction: Any, label: Any) -> bool:

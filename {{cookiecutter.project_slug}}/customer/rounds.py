@@ -14,6 +14,7 @@ from customer import oddities, table, world
 
 ODD_VALUES = "odd values"
 RUSH_HOUR = "rush hour"
+LAST_ROUND = "last round"  # asks again what the round before it asked; part of no game that does not name it
 LABEL_DELAY = 50  # a label is known when this many more cases have been asked
 PARALLEL, BURST = 8, 64  # requests on their way at once
 
@@ -59,6 +60,7 @@ class Round:
     label_delay: int = LABEL_DELAY
     parallel: int = PARALLEL
     rate: float = 0.0  # cases a second; 0: as fast as they are answered
+    again: bool = False  # what the round before has asked comes once more
 
 
 def the_world() -> Population:
@@ -85,6 +87,11 @@ def standard_game(population: Population, requests: int, parallel: int = PARALLE
     odd, rush = make(ODD_VALUES, odd=True, rate=rate), make(RUSH_HOUR, parallel=max(parallel, BURST))
     game = [calm[0], odd, *calm[1:], rush]
     return [replace(each, population=population.part(place, len(game))) for place, each in enumerate(game)]
+
+
+def last_round(before: Round) -> Round:
+    """Return the round in which everything comes again that the round *before* it has asked."""
+    return replace(before, name=LAST_ROUND, again=True)
 
 
 def draw_cases(part: Round, seed: int) -> list[Case]:

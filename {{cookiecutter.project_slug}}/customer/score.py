@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from customer.referee import CORRECT, WRONG, Verdict
+from customer.referee import ANOTHER_ANSWER, CORRECT, KEPT, WRONG, Verdict
 
-SCORED = (CORRECT, WRONG)
+SCORED = (CORRECT, WRONG, KEPT, ANOTHER_ANSWER)
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Result:
 class RoundScore:
     """The figures of one round. `best` is what a player who knows the truth would have earned.
 
+    In the last round `correct` are the answers that were kept, `wrong` those that were not.
     `late_points` and `late_best` leave the first quarter out: after it a player could have learned what has changed.
     """
 
@@ -103,8 +104,8 @@ def score(name: str, results: list[Result], best: Sequence[bool]) -> RoundScore:
         name=name,
         asked=len(results),
         points=sum(result.verdict.points for result in results),
-        correct=reasons[CORRECT],
-        wrong=reasons[WRONG],
+        correct=reasons[CORRECT] + reasons[KEPT],
+        wrong=reasons[WRONG] + reasons[ANOTHER_ANSWER],
         failed=sum(count for reason, count in reasons.items() if reason not in SCORED),
         reasons={reason: count for reason, count in reasons.most_common() if reason not in SCORED},
         best=sum(best),

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from customer.game import WARM_UP, Watcher
-from customer.rounds import Round
+from customer.rounds import LAST_ROUND, Round
 from customer.score import GameResult, Result, RoundScore
 
 COLUMNS = ("round", "points", "correct", "wrong", "failed", "best\npossible", "% of\nbest", "p50\nms", "p95\nms")
@@ -70,6 +70,9 @@ def caption(result: GameResult) -> str:
         if part.failed:
             reasons = ", ".join(f"{count} {reason}" for reason, count in part.reasons.items())
             lines.append(f"failed in {part.name}: {reasons}")
+    for part in result.rounds:
+        if part.name == LAST_ROUND:
+            lines.append(f"killed and started again: {part.correct} of {part.asked} answers were kept")
     if result.labels_lost:
         lines.append(f"{result.labels_lost} labels did not arrive: {result.labels_trouble}")
     if not result.truth_known:

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -69,9 +69,10 @@ def claim_port(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def running(command: str, url: str, log: Path) -> Iterator[None]:
+def running(command: str, url: str, log: Path) -> Iterator[Callable[[], None]]:
     """Run *command* until the block ends; enter it when *url* says that it is ready. What it prints goes to *log*.
 
+    Gives what kills the server as a power cut would, starts it again and returns when it is ready.
     Raises NoPlayer when the address is taken, the server stops by itself, or it is not ready in time.
     """
     if is_ready(url):
@@ -81,12 +82,18 @@ def running(command: str, url: str, log: Path) -> Iterator[None]:
         )
     previous = signal.signal(signal.SIGTERM, leave)  # so that a stopped customer stops the server as well
     try:
-        server = start(command, log)
+        servers = [start(command, log)]
+
+        def kill_and_start() -> None:
+            kill(servers[-1])
+            servers.append(start(command, log, "ab"))
+            wait_until_ready(servers[-1], url, log)
+
         try:
-            wait_until_ready(server, url, log)
-            yield
+            wait_until_ready(servers[-1], url, log)
+            yield kill_and_start
         finally:
-            stop(server)
+            stop(servers[-1])
     finally:
         signal.signal(signal.SIGTERM, previous)
 
@@ -96,7 +103,7 @@ def leave(number: int, frame: Any) -> None:
     sys.exit(128 + number)
 
 
-def start(command: str, log: Path) -> "subprocess.Popen[bytes]":
+def start(command: str, log: Path, mode: str = "wb") -> "subprocess.Popen[bytes]":
     """Start *command* in a process group of its own: Ctrl-C goes to the customer, who stops it in order."""
     apart: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
@@ -104,7 +111,7 @@ def start(command: str, log: Path) -> "subprocess.Popen[bytes]":
     try:  # S603: the command is the user's own
         words = command if ON_WINDOWS else shlex.split(command)
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as output:
+        with log.open(mode) as output:
             return subprocess.Popen(words, stdout=output, stderr=output, stdin=subprocess.DEVNULL, **apart)  # noqa: S603
     except (OSError, ValueError) as error:
         raise NoPlayer(f"{command!r} cannot be started: {error}") from None
@@ -138,6 +145,17 @@ def last_line(log: Path) -> str:
     """Return the last thing the server said."""
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else "it said nothing"
+
+
+def kill(server: "subprocess.Popen[bytes]") -> None:
+    """Kill a server and all its workers at once, with no time to put anything in order."""
+    if sys.platform == "win32":
+        whole_tree = ["taskkill", "/F", "/T", "/PID", str(server.pid)]
+        subprocess.run(whole_tree, capture_output=True, check=False)  # noqa: S603 - a number of our own
+    else:
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(server.pid, signal.SIGKILL)
+    server.wait()
 
 
 def stop(server: "subprocess.Popen[bytes]") -> None:

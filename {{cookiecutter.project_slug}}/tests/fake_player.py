@@ -8,12 +8,14 @@ from aiohttp import web
 SEEN = web.AppKey("seen", list[tuple[str, Any]])  # what happened, in order: ("asked", body) or ("label", item)
 HEADERS = web.AppKey("headers", list[dict[str, str]])
 SULK = web.AppKey("sulk", list[str])  # paths that answer 500 for now, each entry once
+SAYS = web.AppKey("says", dict[str, float])  # what stands in each answer beside the prediction
 
 
 def make_player(sulk: list[str] | None = None) -> web.Application:
     """Return an application that speaks the default contract; each path in *sulk* fails as often as it stands there."""
     app = web.Application()
     app[SEEN], app[HEADERS], app[SULK] = [], [], list(sulk or [])
+    app[SAYS] = {"proba": 0.5}
     app.router.add_post("/api", predict)
     app.router.add_post("/feedback", feedback)
     app.router.add_get("/health/ready", ready)
@@ -26,7 +28,8 @@ async def predict(request: web.Request) -> web.Response:
     body = await request.json()
     request.app[SEEN].append(("asked", body))
     late = body["features"].get("late_payments")
-    answer = web.json_response({"pred": 0 if isinstance(late, int) and late > 1 else 1, "proba": 0.5})
+    pred = 0 if isinstance(late, int) and late > 1 else 1
+    answer = web.json_response({"pred": pred, **request.app[SAYS]})
     answer.set_cookie("player", "remembers")
     return answer
 

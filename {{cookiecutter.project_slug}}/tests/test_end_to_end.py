@@ -7,10 +7,12 @@ import subprocess
 import sys
 
 import pytest
+import sqlalchemy as sa
 
 from player.config import Settings, load_settings
 from player.storage.tables import create_engine_for
 from tests.conftest import PROJECT
+from tests.postgres import free_port
 from tests.service import Service
 from tests.storage_rows import count
 
@@ -81,3 +83,21 @@ def test_the_other_contract_plays_the_same_game(model_settings: Settings, monkey
     assert [part["points"] for part in usual["rounds"]] == [part["points"] for part in game["rounds"]]  # type: ignore[attr-defined]
     assert 240 == game["labels_sent"] == usual["labels_sent"]
     assert 480 == stored
+
+
+def test_every_answer_outlives_a_kill(model_settings: Settings) -> None:
+    """Killed after a round and asked the same again, the service gives every first answer from its stored row."""
+    serve = f'"{sys.executable}" -m player.cli -e {model_settings.environment} serve --port {{port}}'
+    command = [sys.executable, "-m", "customer.cli", "play", "--json", "--requests", "60", "--deadline", "20"]
+    command += ["--url", f"http://127.0.0.1:{free_port()}", "--start", serve, "--rounds", "as trained,last round"]
+    command += ["--output", str(model_settings.home / "output")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    first, last = json.loads(done.stdout)["rounds"]
+
+    engine = create_engine_for(model_settings)
+    with engine.connect() as connection:
+        stored = list(connection.execute(sa.text("SELECT request_id FROM predictions")).scalars())
+    engine.dispose()
+    assert (60, 0, 60) == (first["asked"], first["failed"], last["asked"])
+    assert (60, 60, 0) == (last["points"], last["correct"], last["failed"])
+    assert 61 == len(stored) == len(set(stored))  # with the warm-up

@@ -16,6 +16,7 @@ MEANING = {
     "data gathered differently": "the same people, but a column was filled in another way",
     "another nature": "what decides the label had changed",
     "rush hour": "many requests at once",
+    "last round": "the same cases came again, to see whether the answers given before were still there",
 }
 
 
@@ -51,5 +52,6 @@ def shown(state: dict[str, Any], lines: list[dict[str, Any]]) -> dict[str, Any]:
         "big": big,
         "small": lines[len(big) :],
         "mover": movers(lines),
+        "again": any(line["again"] for line in lines),
         "best": max((line["best"] for line in lines), default=0),
     }

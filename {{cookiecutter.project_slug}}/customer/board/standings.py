@@ -10,6 +10,8 @@ from threading import Lock
 from typing import Any
 
 CORRECT, WRONG = "correct", "wrong"
+KEPT, ANOTHER_ANSWER = "kept", "another answer"  # in the last round, which asks again
+ANSWERED = (CORRECT, WRONG, KEPT, ANOTHER_ANSWER)
 NOT_COUNTED = "host's fault"
 
 Outcome = tuple[int, str, int, float, bool]  # player, reason, points, milliseconds, could have been right
@@ -22,6 +24,7 @@ class Tally:
     points: int = 0
     best: int = 0
     asked: int = 0
+    again: int = 0  # how much of that came again in the last round
     streak: int = 0
     milliseconds: float | None = None  # the middle one of the last block's answers
     reasons: Counter[str] = field(default_factory=Counter)
@@ -30,17 +33,18 @@ class Tally:
     @property
     def failed(self) -> int:
         """How many requests got no prediction."""
-        return sum(count for reason, count in self.reasons.items() if reason not in (CORRECT, WRONG, NOT_COUNTED))
+        return sum(count for reason, count in self.reasons.items() if reason not in (*ANSWERED, NOT_COUNTED))
 
-    def add(self, reason: str, points: int, best: bool) -> None:
-        """Count one request."""
+    def add(self, reason: str, points: int, best: bool, again: bool = False) -> None:
+        """Count one request, new or *again*."""
         self.reasons[reason] += 1
         if reason == NOT_COUNTED:
             return
         self.asked += 1
+        self.again += again
         self.points += points
         self.best += best
-        self.streak = self.streak + 1 if reason == CORRECT else 0
+        self.streak = self.streak + 1 if reason in (CORRECT, KEPT) else 0
 
 
 class Standings:
@@ -57,20 +61,20 @@ class Standings:
         """Return the tally of a player, who may be new."""
         return self.tallies.setdefault(player_id, Tally(history=[0] * self.blocks))
 
-    def add_block(self, play_id: int, outcomes: Iterable[Outcome]) -> None:
-        """Count a block that everybody has answered."""
+    def add_block(self, play_id: int, outcomes: Iterable[Outcome], again: bool = False) -> None:
+        """Count a block that everybody has answered, new or *again*."""
         with self.lock:
-            self._add_block(play_id, outcomes)
+            self._add_block(play_id, outcomes, again)
 
-    def _add_block(self, play_id: int, outcomes: Iterable[Outcome]) -> None:
+    def _add_block(self, play_id: int, outcomes: Iterable[Outcome], again: bool) -> None:
         """Count a block, with the lock held."""
         if play_id != self.play_id:
             self.play_id = play_id
             self.before = {player_id: each.points for player_id, each in self.tallies.items()} if self.blocks else {}
         times: dict[int, list[float]] = {}
         for player_id, reason, points, milliseconds, best in outcomes:
-            self.tally(player_id).add(reason, points, best)
-            if reason in (CORRECT, WRONG):
+            self.tally(player_id).add(reason, points, best, again)
+            if reason in ANSWERED:
                 times.setdefault(player_id, []).append(milliseconds)
         self.blocks += 1
         for player_id, tally in self.tallies.items():
@@ -102,9 +106,11 @@ def line(tally: Tally, **about: Any) -> dict[str, Any]:
         "best": tally.best,
         "share": round(tally.points / tally.best, 4) if tally.best else None,
         "asked": tally.asked,
-        "correct": tally.reasons[CORRECT],
-        "wrong": tally.reasons[WRONG],
+        "correct": tally.reasons[CORRECT] + tally.reasons[KEPT],
+        "wrong": tally.reasons[WRONG] + tally.reasons[ANOTHER_ANSWER],
         "failed": tally.failed,
+        "kept": tally.reasons[KEPT],
+        "again": tally.again,
         "streak": tally.streak,
         "ms": tally.milliseconds,
         "history": thin(tally.history),

@@ -7,10 +7,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from customer.board.standings import NOT_COUNTED
 from customer.errors import CustomerError
 from customer.host.events import note
 from customer.host.plan import Plan
@@ -35,6 +36,7 @@ class Ask:
     late_ms: float
     asked_at: float
     answer: str
+    said: str
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,20 @@ class Book:
                 Case(json.loads(row.features), json.loads(row.label), bool(row.best), row.row)
                 for row in connection.execute(query)
             ]
+
+    def asked_cases(self, play_id: int) -> list[Case]:
+        """Return the cases of a round that somebody was asked about: the first so many, as blocks come in order."""
+        with self.engine.connect() as connection:
+            last = connection.execute(select(func.max(asks.c.number)).where(asks.c.play_id == play_id)).scalar()
+        return [] if last is None else self.cases(play_id)[: last + 1]
+
+    def said(self, play_id: int, numbers: Sequence[int]) -> dict[tuple[int, int], str]:
+        """Return for (player, case) what was answered in a round; what the host has spoilt is left out."""
+        query = select(asks.c.player_id, asks.c.number, asks.c.said).where(
+            asks.c.play_id == play_id, asks.c.number.in_(numbers), asks.c.reason != NOT_COUNTED
+        )
+        with self.engine.connect() as connection:
+            return {(row.player_id, row.number): row.said for row in connection.execute(query)}
 
     def seen(self, rows: Iterable[str]) -> set[str]:
         """Return which of these *rows* were played before."""

@@ -11,7 +11,7 @@ import click
 from customer.contract import contract_for
 from customer.host import door
 from customer.host.checking import choose_population, file, in_one_line
-from customer.host.plan import choose, timetable
+from customer.host.plan import LAST_ROUND, choose, timetable
 from customer.referee import DEADLINE_SECONDS
 
 DATABASE = "sqlite:///output/tournament.db"
@@ -28,7 +28,7 @@ Exit codes: 0 done, 1 refused or not reached (one line says why), 2 wrong usage.
 """
 LEVERS = {
     "next": "Begin the timetable's next round.",
-    "repeat": "Play the last round once more, with new cases.",
+    "repeat": "Play the round before once more, with new cases.",
     "stop": "End the round with this block of cases.",
     "pause": "Ask nobody until resume.",
     "resume": "Go on after a pause.",
@@ -52,6 +52,8 @@ output_option = click.option("--output", default="output", type=click.Path(file_
 @click.option("--minutes", type=click.FloatRange(0.01, 600), help="For each round, instead of the timetable's.")
 @click.option("--rate", type=click.FloatRange(0.01, 100), help="Cases a second for each player.")
 @click.option("--block", type=click.IntRange(2, 1000), help="Cases before their labels come.")
+@click.option("--last-round", is_flag=True, help="At the end everybody kills the own service, and is asked again what "
+              "the round before has asked: is the first answer still there?")  # fmt: skip
 @click.option("--automatic", is_flag=True, help="After the first, rounds begin by themselves, with the pauses.")
 @click.option("--deadline", default=DEADLINE_SECONDS, type=click.FloatRange(0.05, 60))
 @click.option("--seed", type=click.IntRange(0, 2**62), help="Which cases come. Secret; left out: a new one.")
@@ -86,6 +88,8 @@ def make_rules(options: dict[str, Any]) -> Any:
     population = choose_population(options["data"], options["label"], options["drop"])
     plans = timetable(options["plan_file"], population)
     chosen = choose(plans, options["names"], options["minutes"], options["rate"], options["block"])
+    if options["last_round"] and chosen[-1].name != LAST_ROUND.name:
+        chosen += choose([LAST_ROUND], None, options["minutes"], options["rate"], options["block"])
     return Rules(population, contract_for(population.labels), chosen, options["deadline"], options["automatic"])
 
 

@@ -48,7 +48,7 @@ class Control:
         return self.order(plan)
 
     async def repeat(self, words: Words) -> str:
-        """Play the last round once more, with new cases."""
+        """Play the round before once more, with new cases; the last round with the same ones."""
         played = await self.must_go_on()
         if not played:
             raise CustomerError("Nothing was played yet; begin with next.")

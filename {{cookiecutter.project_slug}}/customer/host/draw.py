@@ -1,6 +1,7 @@
 """Draws the cases of a round: fixed by the seed and the round's number, and none of them played before."""
 
 import hashlib
+from dataclasses import replace
 
 from customer.errors import CustomerError
 from customer.host.book import Book
@@ -23,6 +24,21 @@ def draw(book: Book, plan: Plan, population: Population, seed: int, play_number:
     raise CustomerError(
         f"The table has only {len(chosen)} rows left for {plan.name!r}, and it needs {part.requests}: no row comes "
         "twice. Choose a shorter round, or a larger table."
+    )
+
+
+def draw_again(book: Book, plan: Plan) -> tuple[Plan, list[Case]]:
+    """Return the last round as it is played, and its cases: what the newest round that counts has asked, once more.
+
+    Who has kept every answer earns every point. Raises CustomerError when nothing was asked before.
+    """
+    for play in reversed(book.plays()):
+        asked = [] if play.plan.again or play.void else book.asked_cases(play.id)[: plan.requests]
+        if asked:
+            minutes = len(asked) / plan.rate / 60
+            return replace(plan, minutes=minutes, again=play.id), [replace(case, best=True) for case in asked]
+    raise CustomerError(
+        "The last round asks again what the round before it has asked, and there is none: begin another one first."
     )
 
 

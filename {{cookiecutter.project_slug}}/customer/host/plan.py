@@ -30,6 +30,7 @@ class Plan:
     block: int = BLOCK
     pause: float = 3.0
     position: int = 0  # in the timetable; a round that is repeated keeps it
+    again: int = 0  # the number of the round whose requests come again; 0: none, new ones are asked
 
     @property
     def requests(self) -> int:
@@ -54,6 +55,7 @@ TWO_HOURS = [
     Plan(world.ANOTHER_NATURE, 15),
     Plan(rounds.RUSH_HOUR, 1, rate=RUSH_RATE, block=50),
 ]
+LAST_ROUND = Plan(rounds.LAST_ROUND, 1, rate=RUSH_RATE, block=50)  # as fast as the rush hour it comes after
 
 
 def timetable(path: Path | None, population: Population) -> list[Plan]:
@@ -61,6 +63,7 @@ def timetable(path: Path | None, population: Population) -> list[Plan]:
     known = [part.name for part in rounds.standard_game(population, 1)]
     if path is None:
         return [plan for plan in TWO_HOURS if plan.name in known]
+    known.append(LAST_ROUND.name)
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8")).get("round")
     except (OSError, ValueError) as error:
@@ -78,7 +81,8 @@ def read_plan(entry: Any, known: list[str], path: Path) -> Plan:
         raise CustomerError(f"{path}: there is no round {given!r}; there are {', '.join(known)}.")
     if unknown := [name for name in entry if name not in names]:
         raise CustomerError(f"{path}: {entry['name']!r} has {', '.join(unknown)}; it may have {', '.join(names)}.")
-    plan = Plan(entry["name"], rate=RUSH_RATE if entry["name"] == rounds.RUSH_HOUR else RATE)
+    in_a_hurry = entry["name"] in (rounds.RUSH_HOUR, rounds.LAST_ROUND)
+    plan = Plan(entry["name"], rate=RUSH_RATE if in_a_hurry else RATE)
     figures: dict[str, Any] = {}
     for name, (low, high) in LIMITS.items():
         value = entry.get(name, getattr(plan, name))
@@ -98,6 +102,7 @@ def choose(
     """Return the plans with these *names* (all: None), each with what is given instead of its own figures."""
     wanted = [plan.name for plan in plans] if names is None else [name.strip() for name in names.split(",")]
     by_name = {plan.name: plan for plan in plans}
+    by_name.setdefault(LAST_ROUND.name, LAST_ROUND)  # in no timetable that does not name it
     if unknown := [name for name in wanted if name not in by_name]:
         raise CustomerError(f"There is no round {', '.join(unknown)!r}; there are {', '.join(by_name)}.")
     given = {"minutes": minutes, "rate": rate, "block": block}

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Select, case, func, select
 
+from customer.board.standings import ANOTHER_ANSWER, ANSWERED, KEPT
 from customer.host.seat import HOSTS_FAULT, seen_by_player
 from customer.host.tables import asks, blocks, cases, plays
 
@@ -34,7 +35,7 @@ def requests(engine: Engine, player_id: int, only: str = "", most: int | None = 
 def chosen(query: Select[Any], only: str) -> Select[Any]:
     """Return *query* for the requests with one verdict. Whether an answer was right is asked of closed blocks only."""
     if only == "failed":
-        return query.where(asks.c.reason.not_in(("correct", "wrong")))
+        return query.where(asks.c.reason.not_in(ANSWERED))
     if only in ("correct", "wrong"):
         return query.where(asks.c.reason == only, blocks.c.closed)
     if only == "answered":
@@ -76,7 +77,7 @@ def plain(value: Any) -> Any:
 
 
 def rounds_of(engine: Engine, player_id: int) -> list[dict[str, Any]]:
-    """Return a player's figures in each round, of what everybody has answered."""
+    """Return a player's figures in each round, of what everybody has answered; in the last one `correct` means kept."""
     counted = asks.c.reason != HOSTS_FAULT
     query = (
         select(
@@ -86,8 +87,8 @@ def rounds_of(engine: Engine, player_id: int) -> list[dict[str, Any]]:
             plays.c.void,
             func.sum(case((counted, 1), else_=0)).label("asked"),
             func.sum(asks.c.points).label("points"),
-            func.sum(case((asks.c.reason == "correct", 1), else_=0)).label("correct"),
-            func.sum(case((asks.c.reason == "wrong", 1), else_=0)).label("wrong"),
+            func.sum(case((asks.c.reason.in_(("correct", KEPT)), 1), else_=0)).label("correct"),
+            func.sum(case((asks.c.reason.in_(("wrong", ANOTHER_ANSWER)), 1), else_=0)).label("wrong"),
             func.sum(case((asks.c.points < 0, 1), else_=0)).label("failed"),
             func.sum(case((cases.c.best & counted, 1), else_=0)).label("best"),
         )
@@ -128,7 +129,7 @@ def verdicts(engine: Engine, player_id: int) -> dict[str, int]:
     """Return how often a player got each reason for a lost point."""
     query = (
         select(asks.c.reason, func.count())
-        .where(asks.c.player_id == player_id, asks.c.reason.not_in(("correct", "wrong")))
+        .where(asks.c.player_id == player_id, asks.c.reason.not_in(ANSWERED))
         .group_by(asks.c.reason)
         .order_by(func.count().desc())
     )

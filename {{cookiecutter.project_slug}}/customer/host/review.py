@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from customer.board.standings import NOT_COUNTED, Outcome, ranks
+from customer.board.standings import CORRECT, KEPT, NOT_COUNTED, Outcome, ranks
 from customer.host.book import Book, Play
 from customer.host.roster import Roster
 from customer.host.store import Store
@@ -55,8 +55,9 @@ def about(play: Play, blocks: list[list[Outcome]], names: dict[int, str], first:
     return {
         "round": play.id,
         "name": play.name,
+        "again": play.plan.again,
         "asked": len(each),
-        "correct": sum(reason == "correct" for _, reason, _, _, _ in each),
+        "correct": sum(reason in (CORRECT, KEPT) for _, reason, _, _, _ in each),
         "possible": sum(could for _, _, _, _, could in each),
         "share": mean(list(shares(blocks).values())),
         "early": mean(list(early.values())),

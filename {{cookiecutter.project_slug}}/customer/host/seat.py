@@ -5,15 +5,15 @@ The pace follows the player: who answers is asked faster, up to twice, who fails
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from customer.host import keys
 from customer.host.book import Ask
 from customer.host.clock import GameClock, Heart
 from customer.host.ledger import Ledger
 from customer.host.roster import ASIDE, LEFT, PLAYING, PlayerRow
-from customer.referee import Referee, Verdict
+from customer.referee import Referee, Verdict, asked_again
 from customer.rounds import Case
 
 SET_ASIDE, HOSTS_FAULT = "set aside", "host's fault"
@@ -30,13 +30,23 @@ def points(verdict: Verdict) -> int:
 
 @dataclass(frozen=True)
 class Block:
-    """Some cases of a round, and when they are asked: from *start* on, in *window* seconds of play."""
+    """Some cases of a round, and when they are asked: from *start* on, in *window* seconds of play.
+
+    In the last round they were asked before, in the round *again*: *first* has for (player, case) what was said then.
+    """
 
     id: int
     play_id: int
     cases: dict[int, Case]
     start: float
     window: float
+    again: int = 0
+    first: Mapping[tuple[int, int], str] = field(default_factory=dict)
+
+    def left(self, player_id: int, number: int, done: set[tuple[int, int]]) -> bool:
+        """Tell whether a player is still to be asked about a case: once, and again only what it was asked before."""
+        this = (player_id, number)
+        return this not in done and (not self.again or this in self.first)
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,7 @@ class Seat:
         moment = block.start + self.offset * step
         async with asyncio.TaskGroup() as asking:
             for number in keys.order(self.table.secret, block.id, self.row.id, list(block.cases)):
-                if (self.row.id, number) in done:
+                if not block.left(self.row.id, number, done):
                     continue
                 await self.table.clock.until(moment)
                 await self.table.ledger.room()
@@ -83,11 +93,13 @@ class Seat:
 
     async def ask(self, block: Block, number: int, planned: float) -> None:
         """Ask about one case and write down what became of it."""
-        request_id = keys.request_id(self.table.secret, block.play_id, self.row.id, number)
+        request_id = keys.request_id(self.table.secret, block.again or block.play_id, self.row.id, number)
         late, at = self.table.clock.now() - planned, time.time()
         verdict = Verdict(SET_ASIDE)
         if self.state == PLAYING:
             verdict = await self.ask_fairly(request_id, block.cases[number])
+        if block.again:
+            verdict = asked_again(verdict, block.first[self.row.id, number])
         self.table.ledger.put(
             Ask(
                 block_id=block.id,
@@ -101,6 +113,7 @@ class Seat:
                 late_ms=round(1000 * late, 2),
                 asked_at=at,
                 answer=verdict.answer.replace("\0", "\ufffd"),  # PostgreSQL holds no NUL
+                said=verdict.said,
             )
         )
         self.learn(request_id, verdict)

@@ -6,7 +6,7 @@ Who plays a block is fixed by its id: from the player's `first_block` to its `le
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, Table, Text
 
-FORMAT = 1  # of these tables
+FORMAT = 2  # of these tables
 
 metadata = MetaData()
 
@@ -86,6 +86,7 @@ asks = Table(
     Column("late_ms", Double, nullable=False),  # how much after its time it was sent
     Column("asked_at", Double, nullable=False),
     Column("answer", Text, nullable=False),
+    Column("said", Text, nullable=False),  # prediction and probability, to know them again in the last round
 )
 Index("asks_of_player", asks.c.player_id, asks.c.asked_at)
 

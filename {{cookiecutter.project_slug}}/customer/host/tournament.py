@@ -5,6 +5,7 @@ Everything that matters is in the database before it counts.
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -16,11 +17,11 @@ from customer.errors import CustomerError
 from customer.host.addresses import Guard
 from customer.host.book import RUNNING, Play
 from customer.host.clock import GameClock, Heart
-from customer.host.draw import draw, warm_up
+from customer.host.draw import draw, draw_again, warm_up
 from customer.host.labels import LabelPost
 from customer.host.ledger import Ledger
 from customer.host.places import Places, Rules
-from customer.host.plan import Plan
+from customer.host.plan import LAST_ROUND, Plan
 from customer.host.roster import LEFT
 from customer.host.seat import Block, Seat, Table
 from customer.host.store import ENDED, Store
@@ -52,7 +53,8 @@ class Tournament:
         self.current: Play | None = None
         self.blocks_begun = 0  # of the present round
         self.stopping = False
-        self.trouble = ""  # why the last round could not begin
+        self.trouble = ""  # why a round could not begin
+        self.next_at = 0.0  # when the next round begins by itself, on the clock of the wall; 0: when the host says so
         self.orders: asyncio.Queue[Plan | None] = asyncio.Queue()
 
     def suspect(self, seat: Seat) -> None:
@@ -106,8 +108,10 @@ class Tournament:
         played = await self.ledger.fetch(self.store.book.plays)
         if not (self.rules.automatic and played) or self.trouble:
             return await self.orders.get()
+        pause = 60 * played[-1].plan.pause
+        self.next_at = time.time() + pause if self.coming(played) else 0.0
         with suppress(TimeoutError):
-            return await asyncio.wait_for(self.orders.get(), 60 * played[-1].plan.pause)
+            return await asyncio.wait_for(self.orders.get(), pause)
         return self.coming(played)
 
     def coming(self, played: Sequence[Play]) -> Plan | None:
@@ -116,15 +120,18 @@ class Tournament:
         return next((plan for plan in self.plans if plan.position > last), None)
 
     async def begin(self, plan: Plan) -> Play:
-        """Draw the cases of a round and write them down."""
+        """Draw the cases of a round, or take those of the round before, and write them down."""
         book = self.store.book
-        number = len(await self.ledger.fetch(book.plays)) + 1
-        drawn = await self.ledger.fetch(draw, book, plan, self.rules.population, self.seed, number)
+        if plan.name == LAST_ROUND.name:
+            plan, drawn = await self.ledger.fetch(draw_again, book, plan)
+        else:
+            number = len(await self.ledger.fetch(book.plays)) + 1
+            drawn = await self.ledger.fetch(draw, book, plan, self.rules.population, self.seed, number)
         return await self.ledger.write(book.start_play, plan, drawn)
 
     async def play_round(self, play: Play) -> None:
         """Ask everybody everything of a round that is not asked yet, block after block."""
-        self.current, self.stopping = play, not self.orders.empty()
+        self.current, self.stopping, self.next_at = play, not self.orders.empty(), 0.0
         self.changed.set()
         book, size = self.store.book, play.plan.block
         drawn = await self.ledger.fetch(book.cases, play.id)
@@ -138,7 +145,9 @@ class Tournament:
             if closed:
                 continue
             chunk = dict(enumerate(drawn[first : first + size], first))
-            block = Block(block_id, play.id, chunk, start, len(chunk) / play.plan.rate)
+            again = play.plan.again
+            first_said = await self.ledger.fetch(book.said, again, list(chunk)) if again else {}
+            block = Block(block_id, play.id, chunk, start, len(chunk) / play.plan.rate, again, first_said)
             closings.append(await self.ask_block(block))
             start = max(start + block.window, self.clock.now())
         await asyncio.gather(*closings)
@@ -163,7 +172,7 @@ class Tournament:
             await self.ledger.write(self.store.book.close_block, block.id)
             outcomes = await self.ledger.fetch(self.store.book.outcomes, block.id)
             if (await self.ledger.fetch(self.store.book.play, block.play_id)).void is None:
-                await self.ledger.fetch(self.standings.add_block, block.play_id, outcomes)
+                await self.ledger.fetch(self.standings.add_block, block.play_id, outcomes, bool(block.again))
         self.changed.set()
         await self.bring_labels(block.id, SPREAD * block.window)
 
@@ -176,10 +185,12 @@ class Tournament:
 
     async def count_again(self) -> None:
         """Count everything from the database: after a start, and when a round was made void."""
-        standings = Standings()
+        standings, book = Standings(), self.store.book
         async with self.counting:
-            for play_id, block_id in await self.ledger.fetch(self.store.book.counted_blocks):
-                standings.add_block(play_id, await self.ledger.fetch(self.store.book.outcomes, block_id))
+            again = {play.id for play in await self.ledger.fetch(book.plays) if play.plan.again}
+            for play_id, block_id in await self.ledger.fetch(book.counted_blocks):
+                outcomes = await self.ledger.fetch(book.outcomes, block_id)
+                standings.add_block(play_id, outcomes, play_id in again)
             self.standings = standings
         self.changed.set()
 

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from click.testing import CliRunner
-from fake_player import SEEN, SULK, make_player
+from fake_player import SAYS, SEEN, SULK, make_player
 from rich.console import Console
 
 from customer import board, show
@@ -22,7 +22,7 @@ from customer.contract import Contract
 from customer.errors import NoPlayer
 from customer.game import Watcher, describe, ignore, play
 from customer.referee import Player, Verdict
-from customer.rounds import LABEL_DELAY, Round, standard_game, the_world
+from customer.rounds import LABEL_DELAY, Round, last_round, standard_game, the_world
 from customer.score import GameResult, Result, score
 
 FAKE_PLAYER = Path(__file__).parents[1] / "fake_player.py"
@@ -33,11 +33,13 @@ def play_game(app: web.Application, *, seed: int = 1, requests: int = 60, parall
     return play_rounds(app, standard_game(the_world(), requests, parallel), seed)
 
 
-def play_rounds(app: web.Application, rounds: list[Round], seed: int = 1, watch: Watcher = ignore) -> GameResult:
+def play_rounds(
+    app: web.Application, rounds: list[Round], seed: int = 1, watch: Watcher = ignore, kill: Any = None
+) -> GameResult:
     async def run() -> GameResult:
         async with TestServer(app) as server:
             player = Player(str(server.make_url("")).rstrip("/"))
-            return await play(player, rounds, seed, Contract(), deadline=20, watch=watch, pause=0)
+            return await play(player, rounds, seed, Contract(), deadline=20, watch=watch, pause=0, kill=kill)
 
     return asyncio.run(run())
 
@@ -70,6 +72,32 @@ def test_figures_add_up() -> None:
         assert part.points == part.correct - part.failed
     assert result.total.best == sum(part.best for part in result.rounds)
     assert 0.5 < (result.total.share or 0) < 1
+
+
+@pytest.mark.parametrize(("forgets", "kept"), [(False, 30), (True, 0)])
+def test_the_last_round_asks_the_same_of_a_player_that_was_killed(forgets: bool, kept: int) -> None:
+    """Killed after the round before, the player is asked the same in another order; what it kept earns a point."""
+    app, asked = make_player(), list[int]()
+
+    def kill() -> None:
+        asked.append(sum(kind == "asked" for kind, _ in app[SEEN]))
+        app[SAYS]["proba"] = 0.7 if forgets else 0.5
+
+    round_before = standard_game(the_world(), 30)[0]
+    result = play_rounds(app, [round_before, last_round(round_before)], kill=kill)
+    first, again = (
+        [body for kind, body in app[SEEN] if kind == "asked"][1:][part] for part in (slice(0, 30), slice(30, 60))
+    )
+
+    assert [31] == asked
+    assert sorted(first, key=str) == sorted(again, key=str)
+    assert [body["request_id"] for body in first] != [body["request_id"] for body in again]
+    assert (kept, 30 - kept, 0, 30) == (
+        result.rounds[1].correct, result.rounds[1].wrong, result.rounds[1].failed, result.rounds[1].best
+    )  # fmt: skip
+    assert result.rounds[0].points + kept == result.total.points
+    assert 30 == result.labels_sent
+    assert f"{kept} of 30 answers were kept" in show.caption(result)
 
 
 def test_every_label_arrives_once_and_late() -> None:
@@ -295,6 +323,17 @@ def test_play_finds_the_player_by_a_variable(port: int, tmp_path: Path, monkeypa
     assert "No prediction from http://127.0.0.1:9 " in customer(*words, "--url", "http://127.0.0.1:9").stderr
 
 
+def test_play_kills_the_server_for_the_last_round(port: int, tmp_path: Path) -> None:
+    """With "last round" in --rounds the server that was started is killed and started again, and its log goes on."""
+    command = f'"{sys.executable}" "{FAKE_PLAYER}" {port}'
+    words = ("play", "--url", f"http://127.0.0.1:{port}", "--requests", 5, "--output", tmp_path, "--start", command)
+    outcome = customer(*words, "--rounds", "as trained,last round")
+
+    assert 0 == outcome.exit_code, outcome.output
+    assert "5 of 5 answers were kept" in outcome.output
+    assert 2 == (tmp_path / "player.log").read_text(encoding="utf-8").count("Running on")
+
+
 def test_play_shows_a_table_and_draws_it(port: int, tmp_path: Path) -> None:
     """Without --json there is a table, and --svg saves it as a picture."""
     command = f'"{sys.executable}" "{FAKE_PLAYER}" {port}'
@@ -313,6 +352,8 @@ def test_play_shows_a_table_and_draws_it(port: int, tmp_path: Path) -> None:
     [
         (["--url", "localhost:5000"], "is not an address"),
         (["--rounds", "bad weather"], "there is no"),
+        (["--rounds", "as trained,last round"], "give --start"),
+        (["--rounds", "last round", "--start", "player serve"], "name another round"),
         (["--data", FAKE_PLAYER], "--data and --label go together"),
         (["--seed", "-1"], "x>=0"),
         (["--stay"], "give both"),

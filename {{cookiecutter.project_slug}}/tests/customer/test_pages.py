@@ -7,9 +7,11 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from customer.board.standings import Standings, movers, thin
@@ -17,17 +19,21 @@ from customer.host import keys
 from customer.host.control import Control
 from customer.host.pages import BROADCAST, make_app
 from customer.host.pages.state import board
+from customer.host.places import Rules
+from customer.host.plan import LAST_ROUND
 from tests.customer.rivals import Rival, contrary, flaky
-from tests.customer.tournaments import a_table, everybody_plays, play_out, until
+from tests.customer.tournaments import SHORT, a_table, everybody_plays, play_out, rules, until
 
 MARKUP = "<script>alert(1)</script>"
 HTML = {"Accept": "text/html"}
 
 
 @asynccontextmanager
-async def shown(folder: Path, rivals: list[Rival], code: str = "") -> AsyncIterator[tuple[Any, Any, Any]]:
+async def shown(
+    folder: Path, rivals: list[Rival], code: str = "", rule: Rules | None = None
+) -> AsyncIterator[tuple[Any, Any, Any]]:
     """Show a tournament; gives (client, tournament, control)."""
-    async with a_table(folder / "t.db", rivals) as (tournament, _):
+    async with a_table(folder / "t.db", rivals, rule) as (tournament, _):
         control = Control(tournament, lambda: board(tournament))
         app = make_app(tournament, control, "http://host/join", code)
         async with TestClient(TestServer(app)) as client:
@@ -36,9 +42,15 @@ async def shown(folder: Path, rivals: list[Rival], code: str = "") -> AsyncItera
             broadcast.cancel()
 
 
-def run(folder: Path, rivals: list[Rival], do: Callable[[Any, Any, Any], Awaitable[Any]], code: str = "") -> Any:
+def run(
+    folder: Path,
+    rivals: list[Rival],
+    do: Callable[[Any, Any, Any], Awaitable[Any]],
+    code: str = "",
+    rule: Rules | None = None,
+) -> Any:
     async def play() -> Any:
-        async with shown(folder, rivals, code) as (client, tournament, control):
+        async with shown(folder, rivals, code, rule) as (client, tournament, control):
             return await do(client, tournament, control)
 
     return asyncio.run(play())
@@ -95,6 +107,54 @@ def test_the_board_shows_what_the_database_holds(tmp_path: Path) -> None:
         assert line["points"] == line["correct"] - line["failed"]
         assert line["asked"] == line["correct"] + line["wrong"] + line["failed"] == 20
     assert sorted(line["rank"] for line in found["lines"]) == [line["rank"] for line in found["lines"]]
+
+
+@pytest.mark.parametrize("automatic", [False, True])
+def test_before_the_last_round_everybody_reads_what_to_do(tmp_path: Path, automatic: bool) -> None:
+    """The board, the host and each player read "kill your service", by when, and afterwards how much was kept."""
+    slow = replace(SHORT, pause=600.0)
+    rule = rules(slow, slow, replace(LAST_ROUND, rate=50, block=5), automatic=automatic)
+
+    async def do(client: TestClient[Any, Any], tournament: Any, control: Any) -> tuple[list[str], list[str]]:
+        host, mine = keys.host_key(tournament.secret), tournament.places.key_of(tournament.places.seats[2])
+        everywhere = (("/", ""), ("/host", host), ("/me", mine))
+
+        async def look() -> list[str]:
+            asked = [client.get(path, headers=HTML | bearer(key)) for path, key in everywhere]
+            return [await (await each).text() for each in asked]
+
+        await everybody_plays(tournament)
+        others = await look()
+        await play_out(tournament, control)
+        others += await look()
+        await control.do("next", {})
+        await until(lambda: tournament.current)
+        others += await look()
+        await until(lambda: tournament.current is None)
+        assert 9 == len([page for page in others if "kill your service" not in page])
+        await until(lambda: bool(tournament.next_at) == automatic)
+        before = await look()
+        await play_out(tournament, control)
+        await control.do("end", {})
+        await until(lambda: tournament.phase == "ended")
+        return before, [*await look(), await (await client.get("/review", headers=HTML)).text()]
+
+    before, (board_page, host_page, own_page, review) = run(
+        tmp_path, [Rival("Ada"), Rival("Bob", flaky)], do, rule=rule
+    )
+
+    for page in before:
+        assert "ow kill your service" in page
+        assert "start it again" in page
+        assert bool(re.search(r"At \d\d:\d\d:\d\d the customer asks again", page)) == automatic
+        assert ("When the host begins the last round" in page) != automatic
+    assert not [page for page in (board_page, host_page, own_page) if "kill your service" in page]
+    assert "20 of 20" in board_page
+    kept = re.search(r"answers kept</span><b>(\d+) of 20", own_page)
+    assert kept
+    assert f"{kept[1]} of 20" in board_page
+    assert f"What was asked in round 2 came again: {20 + int(kept[1])} of 40 answers were kept." in review
+    assert 0 < int(kept[1]) < 20
 
 
 def test_the_board_is_sent_when_it_changes(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from customer.errors import CustomerError
 from customer.host import reports
 from customer.host.pages.guarded import TOURNAMENT, must_have_seat, read_form, wants_json
 from customer.host.pages.show import page
-from customer.host.pages.state import lines
+from customer.host.pages.state import kill_now, lines
 from customer.host.plumbing import Finding
 from customer.host.roster import LEFT
 from customer.host.seat import Seat
@@ -39,6 +39,7 @@ def gather(tournament: Tournament, seat: Seat, only: str) -> dict[str, Any]:
     return {
         "line": next(line for line in lines(tournament) if line["number"] == number),
         "players": len(tournament.places.seats),
+        "kill_now": kill_now(tournament, tournament.store.book.plays()),
         "rounds": [row | {"now": running(tournament, row["play_id"])} for row in reports.rounds_of(engine, number)],
         "requests": reports.requests(engine, number, only, SHOWN),
         "reasons": reports.verdicts(engine, number),

@@ -1,6 +1,7 @@
 """How the tournament stands, as the pages and `customer host status` tell it."""
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from customer.board.live import MEANING, shown
 from customer.host.book import Play
 from customer.host.pages.guarded import JOIN_ADDRESS, TOURNAMENT
 from customer.host.pages.show import BOARD
+from customer.host.plan import LAST_ROUND
 from customer.host.store import ENDED
 from customer.host.tournament import Tournament
 
@@ -46,10 +48,30 @@ def words(tournament: Tournament, played: Sequence[Play]) -> tuple[str, str]:
     if not tournament.clock.going.is_set():
         return "Paused", "nobody is asked"
     if current is not None:
-        return f"Round {current.id}", before or "the customer asks"
+        asking = f"the customer asks again what it asked in round {current.plan.again}" if current.plan.again else ""
+        return "Last round" if asking else f"Round {current.id}", asking or before or "the customer asks"
+    return between_rounds(tournament, played, before)
+
+
+def between_rounds(tournament: Tournament, played: Sequence[Play], before: str) -> tuple[str, str]:
+    """Return what is going on while no round is played."""
     if not played:
         return "Before the first round", "everybody is tested until an answer comes; no points yet"
-    return f"After round {played[-1].id}", before
+    to_do = kill_now(tournament, played)
+    return ("Now kill your service", f"{to_do} {before}") if to_do else (f"After round {played[-1].id}", before)
+
+
+def kill_now(tournament: Tournament, played: Sequence[Play]) -> str:
+    """Return what players do before the last round, and until when; "" when something else comes next."""
+    coming = tournament.coming(played)
+    if tournament.phase == ENDED or tournament.current or not played or not coming or coming.name != LAST_ROUND.name:
+        return ""
+    clock = time.strftime("%H:%M:%S", time.localtime(tournament.next_at))
+    when = f"At {clock}" if tournament.next_at else "When the host begins the last round"
+    return (
+        "(kill -9), or restart its machine, and start it again. "
+        f"{when} the customer asks again what it has just asked: the same answer earns a point."
+    )
 
 
 def progress(tournament: Tournament) -> float | None:
@@ -100,6 +122,7 @@ def status(tournament: Tournament) -> dict[str, Any]:
         "ordered": not tournament.orders.empty(),
         "trouble": tournament.ledger.trouble,
         "no_round": tournament.trouble,
+        "kill_now": kill_now(tournament, played),
         "late_ms": round(1000 * tournament.heart.worst(0), 1),
         "needing_help": needing_help(tournament),
         "rounds": [{"round": p.id, "name": p.name, "state": p.state, "void": p.void} for p in played],
