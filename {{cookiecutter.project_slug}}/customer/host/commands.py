@@ -162,7 +162,8 @@ def status_command(context: click.Context, as_json: bool) -> None:
         click.echo(f"the round could not begin: {found['no_round']}")
     for line in found["players"]:
         counts = f"{line['correct']} / {line['wrong']} / {line['failed']}"
-        click.echo(f"{line['rank']:>4}  {line['name']:<40} {line['points']:>6}  {counts:<20} {line['state']}")
+        kept = f"  kept {line['kept']} of {line['again']}" if line["again"] else ""
+        click.echo(f"{line['rank']:>4}  {line['name']:<40} {line['points']:>6}  {counts:<20} {line['state']}{kept}")
     for row in found["needing_help"]:
         click.echo(f"needs help: {row['name']} at {row['url']}: {row['why']}")
 

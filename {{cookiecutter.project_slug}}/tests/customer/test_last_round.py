@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customer.contract import Contract
-from customer.host.commands import host, make_rules
+from customer.host.commands import host as host_command
+from customer.host.commands import make_rules
 from customer.host.plan import LAST_ROUND, TWO_HOURS, choose, timetable
 from customer.host.seat import HOSTS_FAULT, SET_ASIDE, points
 from customer.host.store import Store
@@ -249,7 +250,7 @@ def test_it_comes_only_where_the_host_wants_it(tmp_path: Path) -> None:
     once = make_rules(words | {"last_round": True, "names": "as trained, last round", "rate": 3.0}).plans
     assert [("as trained", 3.0), ("last round", 3.0)] == [(plan.name, plan.rate) for plan in once]
     assert [LAST_ROUND] == choose(TWO_HOURS, "last round")
-    assert "--last-round" in CliRunner().invoke(host, ["--help"]).output
+    assert "--last-round" in CliRunner().invoke(host_command, ["--help"]).output
 
 
 def test_a_host_that_is_killed_in_it_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -267,6 +268,7 @@ def test_a_host_that_is_killed_in_it_goes_on_where_it_was(tmp_path: Path) -> Non
             host.start()
         wait_for(lambda: host.rounds_done() == 2)
         board = {player["name"]: player for player in host.status()["players"]}
+        shown = CliRunner().invoke(host_command, ["--output", str(tmp_path / "output"), "status"]).output
         broken = dict(host.query("SELECT name, SUM(reason = 'status 500') FROM asks JOIN players ON id = player_id"
                                  " WHERE play_id = 1 GROUP BY name"))  # fmt: skip
         twice = {count for (count,) in host.query("SELECT COUNT(*) FROM asks GROUP BY request_id")}
@@ -274,5 +276,6 @@ def test_a_host_that_is_killed_in_it_goes_on_where_it_was(tmp_path: Path) -> Non
         assert {name: first[name] + 60 - 2 * broken[name] for name in board} == host.points()
         assert host.points() == {name: line["points"] for name, line in board.items()}
         assert {name: 60 - broken[name] for name in board} == {name: line["kept"] for name, line in board.items()}
+        assert "playing  kept 60 of 60" in shown
         assert {60} == {line["again"] for line in board.values()}
         assert {2} == twice

@@ -149,10 +149,10 @@ def test_before_the_last_round_everybody_reads_what_to_do(tmp_path: Path, automa
         assert bool(re.search(r"At \d\d:\d\d:\d\d the customer asks again", page)) == automatic
         assert ("When the host begins the last round" in page) != automatic
     assert not [page for page in (board_page, host_page, own_page) if "kill your service" in page]
-    assert "20 of 20" in board_page
+    assert '20<span class="wide"> of 20<' in board_page
     kept = re.search(r"answers kept</span><b>(\d+) of 20", own_page)
     assert kept
-    assert f"{kept[1]} of 20" in board_page
+    assert f'{kept[1]}<span class="wide"> of 20<' in board_page
     assert f"What was asked in round 2 came again: {20 + int(kept[1])} of 40 answers were kept." in review
     assert 0 < int(kept[1]) < 20
 

@@ -12,8 +12,9 @@ import pytest
 
 from customer.errors import CustomerError
 from customer.host import reports
-from customer.host.plan import Plan
+from customer.host.plan import LAST_ROUND, Plan
 from customer.host.store import Store
+from customer.referee import KEPT
 from customer.rounds import from_csv
 from tests.customer.rivals import Rival, always, contrary, flaky, hang, honest, http, mark, rule
 from tests.customer.tournaments import SHORT, a_table, everybody_plays, play_out, points, rows, rules, until
@@ -108,19 +109,21 @@ def test_labels_come_when_everybody_has_answered(database: Path) -> None:
 def test_on_postgresql(postgres_url: str) -> None:
     """A tournament is the same on PostgreSQL, also with values and answers no database likes."""
     odd = Plan("odd values", minutes=20 / 60 / 50, rate=50, block=5)
+    last = replace(LAST_ROUND, rate=50, block=5)
     rivals = [*four(), Rival("NUL\0")]
 
     async def play() -> tuple[dict[str, int], dict[str, int]]:
-        async with a_table(postgres_url, rivals, rules(SHORT, odd)) as (tournament, control):
+        async with a_table(postgres_url, rivals, rules(SHORT, odd, last)) as (tournament, control):
             await everybody_plays(tournament)
             rivals[-1].behave = always(http(b'{"pred": 1, "x": "\0\xff"}'))
-            await play_out(tournament, control, rounds=2)
+            await play_out(tournament, control, rounds=3)
             await control.do("void", {"round": "1", "why": "to try it"})
             seats, engine = tournament.places.seats, tournament.store.engine
             board = {seats[n].row.name: t.points for n, t in tournament.standings.tallies.items()}
             figures = {seats[n].row.name: reports.over_time(engine, n)[0][-1] for n in seats}
-            assert 40 == len(reports.requests(engine, 1)) == sum(r["asked"] for r in reports.rounds_of(engine, 1))
-            assert 5 * 40 == len(rows(tournament.store))
+            assert 60 == len(reports.requests(engine, 1)) == sum(r["asked"] for r in reports.rounds_of(engine, 1))
+            assert 5 * 60 == len(rows(tournament.store))
+            assert 20 == tournament.standings.tallies[1].reasons[KEPT]
             return board, figures
 
     board, figures = asyncio.run(play())

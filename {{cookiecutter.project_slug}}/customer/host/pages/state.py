@@ -69,7 +69,7 @@ def kill_now(tournament: Tournament, played: Sequence[Play]) -> str:
     clock = time.strftime("%H:%M:%S", time.localtime(tournament.next_at))
     when = f"At {clock}" if tournament.next_at else "When the host begins the last round"
     return (
-        "(kill -9), or restart its machine, and start it again. "
+        "with kill -9, or restart its machine, and start it again. "
         f"{when} the customer asks again what it has just asked: the same answer earns a point."
     )
 
