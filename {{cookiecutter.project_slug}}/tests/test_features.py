@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from player.config import DataSettings
 from player.errors import DataError
 from player.features import Schema, clean, clean_table, read_schema, to_table
-from player.repair import Feature
+from player.repair import Feature, repair
 
 AGE = Feature("age", "number", low=18, high=90)
 HOME = Feature("home", "category", categories=("owner", "rent"))
@@ -94,6 +94,14 @@ def test_an_odd_number_is_repaired_and_named(value: Any, number: float | None, w
     assert len(warnings) == 1
     assert warnings[0].startswith("age: ")
     assert warned in warnings[0]
+
+
+def test_a_number_as_text_is_a_repair_unless_all_is_text() -> None:
+    """In a request it is worth a word; in a CSV file or a query it cannot be otherwise."""
+    age = Feature("age", "number", 18, 100)
+
+    assert (42.0, "number given as text") == repair("42", age)
+    assert (42.0, "") == repair("42", age, written=True)
 
 
 @pytest.mark.parametrize(

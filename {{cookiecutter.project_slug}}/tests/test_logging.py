@@ -1,6 +1,7 @@
 """One event is one line, whatever a value holds, and the line says which request it belongs to."""
 
 import logging
+import os
 import sys
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from player import logging_config
 from player.config import Settings
 from player.errors import ConfigError
-from player.logging_config import OneLineFormatter, QuietLog, begin, one_line, setup_logging
+from player.logging_config import OneLineFormatter, QuietLog, begin, one_line, setup_logging, tell_who_waits
 from player.training import Trained
 
 
@@ -141,6 +142,51 @@ def test_a_command_logs_beside_its_result(
     assert "" == said.out
     assert "a line" in said.err
     assert "a line" in (settings.home / "output" / "own.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_only_who_watches_is_told_what_takes_long(
+    watched: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a program reads standard error, it holds only what went wrong."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: watched)
+    tell_who_waits("Starting ...")
+
+    assert ("", "Starting ...\n" if watched else "") == tuple(capsys.readouterr())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")
+@pytest.mark.parametrize(("environment", "mode"), [("testing", 0o644), ("acceptance", 0o600)])
+def test_where_users_are_what_a_command_writes_is_for_its_own_user(
+    settings: Settings, environment: str, mode: int
+) -> None:
+    """The log as well as everything that comes after it."""
+    begin(environment)
+    (settings.home / "output" / "new").touch()
+
+    assert mode == (settings.home / "output" / "new").stat().st_mode & 0o777
+
+
+def test_a_log_that_cannot_be_written_is_one_sentence(settings: Settings) -> None:
+    """It names the file, or what stands in its place, and what to do."""
+    (settings.home / "output" / "a").touch()
+    for file, said in (
+        ("output/a/own.log", "a file stands where a folder"),
+        ("output", "a folder stands where a file"),
+    ):
+        changed = settings.logging.model_copy(update={"file": file})
+        with pytest.raises(ConfigError, match=said) as refusal:
+            setup_logging(settings.model_copy(update={"logging": changed}))
+        assert str(refusal.value).startswith("The log cannot be set up")
+
+
+def test_a_line_of_the_quiet_log_has_the_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """With the level that was asked for."""
+    error = ValueError("odd")
+    QuietLog(logging.getLogger("player.test")).say(logging.ERROR, "it failed", error)
+    (record,) = caplog.records
+
+    assert (logging.ERROR, error) == (record.levelno, record.exc_info and record.exc_info[1])
 
 
 def test_the_same_thing_is_said_once_a_minute(

@@ -119,7 +119,8 @@ def call(address: str, words: dict[str, str], key: str) -> dict[str, Any]:
 def refusal(error: urllib.error.HTTPError) -> str:
     """Return the sentence with which the tournament refuses."""
     try:
-        return str(json.loads(error.read(100_000))["error"])
+        with error:
+            return str(json.loads(error.read(100_000))["error"])
     except (OSError, ValueError, KeyError, TypeError):
         return f"The tournament answered with status {error.code}: is this its address?"
 

@@ -1,12 +1,13 @@
 """Slow, endless and too many requests are dealt with before they cost a thread."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 
 from player.config import Settings
-from player.serving.buffering import Front
+from player.serving.buffering import SMALL, Front, refusal
 from player.serving.gateway import Answer
 
 GONE = b"(the client closes the connection)"
@@ -95,6 +96,77 @@ def test_without_means_to_answer_the_client_is_told_to_come_back(settings: Setti
 def test_a_body_that_is_too_large_is_refused(front: Front, client: Client) -> None:
     """Too large a body is refused with 413, an announced one without reading it."""
     assert 413 == asyncio.run(client.ask(front))
+
+
+@pytest.mark.parametrize(
+    "client",
+    [Client(b"x" * 600, b"x" * 400, b""), Client(b"x" * 1000, b"", headers=((b"content-length", b"1000"),))],
+    ids=["arrives", "is announced"],
+)
+def test_a_body_may_be_as_large_as_it_is_said(front: Front, client: Client) -> None:
+    """To the last byte."""
+    assert 200 == asyncio.run(client.ask(front))
+    assert b"x" * 1000 == client.answers[1]["body"]
+
+
+def test_a_message_that_says_nothing_of_a_next_one_is_the_last(front: Front) -> None:
+    """That is what its absence means (ASGI)."""
+    client = Client()
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    asyncio.run(front(client.scope, receive, client.send))
+
+    assert (200, b"") == (client.answers[0]["status"], client.answers[1]["body"])
+
+
+@pytest.mark.parametrize(
+    ("status", "close", "more"),
+    [
+        (413, True, [(b"connection", b"close")]),
+        (503, True, [(b"retry-after", b"1"), (b"connection", b"close")]),
+        (503, False, [(b"retry-after", b"1")]),
+    ],
+)
+def test_a_refusal_says_why_and_what_next(status: int, close: bool, more: list[tuple[bytes, bytes]]) -> None:
+    """A problem document, as all errors are; whoever was read whole keeps the connection."""
+    found, headers, body = refusal(status, "Why.", close)
+
+    assert {"type": "about:blank", "title": "Refused", "status": status, "detail": "Why."} == json.loads(body)
+    plain = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+    assert (status, plain + more) == (found, headers)
+
+
+def test_who_is_told_to_come_back_may_use_the_same_connection(settings: Settings) -> None:
+    """A new one for each try would cost more than the request."""
+    front = Front(echo, settings.server)
+    front.waiting = settings.server.max_waiting
+    client = Client(b"")
+
+    assert 503 == asyncio.run(client.ask(front))
+    assert b"connection" not in dict(client.answers[0]["headers"])
+    front.waiting -= 1
+    client = Client(b"ab", b"")
+    assert 200 == asyncio.run(client.ask(front))
+    assert b"connection" not in dict(client.answers[0]["headers"]), "who is answered in peace may ask again"
+
+
+@pytest.mark.parametrize(("size", "status"), [(SMALL, 200), (SMALL + 1, 503)])
+def test_a_small_body_has_room_however_many_large_ones_there_are(settings: Settings, size: int, status: int) -> None:
+    """What is small is so to the last byte."""
+    front = Front(echo, settings.server)
+    front.held = settings.server.max_bodies_bytes
+
+    assert status == asyncio.run(Client(b"x" * size, b"").ask(front))
+
+
+def test_large_bodies_may_use_their_room_up(settings: Settings) -> None:
+    """To the last byte, too."""
+    front = Front(echo, settings.server)
+    front.held = settings.server.max_bodies_bytes - 1
+
+    assert 200 == asyncio.run(Client(b"x" * (SMALL + 1), b"").ask(front))
 
 
 def large(front: Front) -> tuple[Client, asyncio.Task[int]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -206,6 +207,28 @@ def test_a_body_in_the_smallest_chunks_is_no_endless_head() -> None:
     assert b"200 of 40000" == found
 
 
+async def send_chunks(port: int, chunks: bytes) -> bytes:
+    """Return the status of the answer to a body of these *chunks*, which come after its head."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(CHUNKED)
+        await asyncio.sleep(0.2)
+        writer.write(chunks + b"0\r\n\r\n")
+        return (await asyncio.wait_for(reader.read(), 30)).partition(b" ")[2][:3]
+    except ConnectionError:  # the server has refused it while we were still sending
+        return CUT
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("chunk", "answers"), [(b"0001\r\nx\r\n", (b"200",)), (b"00001\r\nx\r\n", (b"400", CUT))], ids=["eight", "nine"]
+)
+def test_eight_bytes_may_stand_beside_each_byte_of_a_body(chunk: bytes, answers: tuple[bytes, ...]) -> None:
+    """Five do in the smallest chunks; who writes more is refused before it takes much memory."""
+    assert asyncio.run(while_serving(lambda port: send_chunks(port, chunk * 70_000))) in answers
+
+
 def test_a_worker_takes_all_the_open_files_it_may_have() -> None:
     """A soft limit is raised to what the operating system allows; some files are kept for the worker itself."""
     resource = pytest.importorskip("resource", reason="Windows has no such limit")
@@ -233,6 +256,37 @@ def test_where_there_is_no_limit_enough_are_asked_for(monkeypatch: pytest.Monkey
 
     wished = WISHED_FILES if hard == resource.RLIM_INFINITY else min(WISHED_FILES, hard)
     assert (wished, hard) == asked.call_args.args[1]
+
+
+@pytest.mark.parametrize(
+    ("files", "most"),
+    [(5000, WISHED_FILES - OWN_FILES), (WISHED_FILES, WISHED_FILES - OWN_FILES), (300, 200), (120, 60)],
+)
+def test_some_files_are_kept_for_the_worker_itself(monkeypatch: pytest.MonkeyPatch, files: int, most: int) -> None:
+    """Where there are hardly any, half of them; a limit that is all one may have is left as it is."""
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
+    asked = Mock()
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
+    monkeypatch.setattr(resource, "setrlimit", asked)
+
+    assert (most, False) == (most_connections(), asked.called)
+
+
+@pytest.mark.parametrize("error", [OSError, ValueError])
+def test_a_limit_that_cannot_be_raised_is_kept_to(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
+    """In some containers nobody may."""
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 2000))
+    monkeypatch.setattr(resource, "setrlimit", Mock(side_effect=error))
+
+    assert 1024 - OWN_FILES == most_connections()
+
+
+def test_where_the_system_counts_no_files_enough_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows."""
+    monkeypatch.setitem(sys.modules, "resource", None)
+
+    assert WISHED_FILES == most_connections()
 
 
 class Beginner:

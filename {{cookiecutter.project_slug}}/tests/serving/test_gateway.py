@@ -71,6 +71,37 @@ def test_an_address_that_the_system_does_not_know_is_no_error() -> None:
     assert ("", "localhost", "80") == (environ["REMOTE_ADDR"], environ["SERVER_NAME"], environ["SERVER_PORT"])
 
 
+def test_who_asks_whom_and_how_is_passed_on() -> None:
+    """Each side with its own port; the environment is complete, as middleware expects it."""
+    environ = make_environ({**SCOPE, "scheme": "https", "http_version": "1.0"}, b"{}")
+
+    assert ("192.0.2.7", "4711") == (environ["REMOTE_ADDR"], environ["REMOTE_PORT"])
+    assert ("127.0.0.1", "5000") == (environ["SERVER_NAME"], environ["SERVER_PORT"])
+    assert ("https", "HTTP/1.0") == (environ["wsgi.url_scheme"], environ["SERVER_PROTOCOL"])
+    assert (1, 0) == environ["wsgi.version"]
+    # What an application may rely on: other threads, and other processes, answer at the same time.
+    assert [True, True, False] == [environ[f"wsgi.{name}"] for name in ("multithread", "multiprocess", "run_once")]
+
+
+@pytest.mark.parametrize(
+    ("sent", "seen"), [(b"a=!~%41+[]", "a=!~%41+[]"), (b"a= \x7f\xff\t", "a=%20%7F%FF%09")], ids=["printable", "others"]
+)
+def test_a_query_is_printable(sent: bytes, seen: str) -> None:
+    """What is so already stays as it was sent: a signature may have been made of it."""
+    assert seen == make_environ({**SCOPE, "query_string": sent}, b"")["QUERY_STRING"]
+
+
+def test_the_last_word_of_an_application_is_its_status() -> None:
+    """It may begin one answer, fail, and begin another (PEP 3333, `exc_info`)."""
+
+    def app(_: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        start_response("500 Oh", [("X-A", "é")], ())
+        return [b"oh"]
+
+    assert (500, [(b"x-a", b"\xe9")], b"oh") == asyncio.run(Gateway(app, 1).answer(SCOPE, b""))
+
+
 def test_it_keeps_to_the_standard() -> None:
     """The validator of the standard library, which knows PEP 3333, has nothing to say about it."""
 
