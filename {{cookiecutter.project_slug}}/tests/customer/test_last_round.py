@@ -221,6 +221,15 @@ def test_what_is_compared(answer: bytes, said: str) -> None:
     assert said == what_was_said(answer, Contract(), (0, 1))
 
 
+def test_a_probability_alone_is_compared_as_well() -> None:
+    """Where the contract's answer has no prediction, its probability is the answer that is kept or not."""
+    alone = Contract(prediction="")
+    first, same, other = (what_was_said(b'{"proba": %s}' % each, alone, (0, 1)) for each in (b"0.7", b"0.70", b"0.8"))
+
+    assert KEPT == asked_again(Verdict("correct", said=same), first).reason
+    assert ANOTHER_ANSWER == asked_again(Verdict("correct", said=other), first).reason
+
+
 @given(st.sampled_from([REFUSED, TIMEOUT, SET_ASIDE, HOSTS_FAULT, "not JSON", "unknown class"]) | st.text(), st.text())
 def test_a_failure_is_never_worth_more_than_an_answer(reason: str, first: str) -> None:
     """Whatever was said at first, no prediction earns less than another answer, and that less than the first one."""
