@@ -21,7 +21,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from player.config import Settings
 from player.errors import ModelFailed
-from player.features import Row, Schema, clean_table, read_schema, to_table
+from player.features import Schema, clean_table, read_schema, to_table
 from player.learning.asking import ask
 from player.model import loading, saving, store
 from player.model.answering import Link
@@ -68,7 +68,7 @@ class Case:
         self.schema = read_schema(table, settings.data)
         self.features = clean_table(table, self.schema)
         self.truth = table["repaid"].to_numpy() if truth is None else truth
-        self.examples: list[Row] = [
+        self.examples: list[dict[str, Any]] = [
             {name: None if pd.isna(value) else value for name, value in row.items()}
             for row in self.features.tail(20).to_dict("records")
         ]
