@@ -94,15 +94,16 @@ def test_each_column_is_one_line_that_says_what_it_is(tmp_path: Path) -> None:
         "place": [f"p{number % 6}" for number in range(40)],
         "fixed": [3] * 40,
         "applied_on": ["2026-01-01"] * 40,
+        "applicant_id": [f"a{number}" for number in range(40)],
         "repaid": [f"c{min(number % 16, 7)}" for number in range(40)],
     }
     path = written(tmp_path, columns)
     said = CliRunner().invoke(main, ["-e", "testing", "inspect", str(path)], env={"COLUMNS": "200"}).stdout
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in said.splitlines()}
 
-    assert ["40", "column", "repaid", "applied_on", "income"] == list(lines)[:5]
+    assert ["40", "column", "repaid", "applicant_id", "applied_on", "income"] == list(lines)[:6]
     assert "label c7 (19), c0 (3), c1 (3), c2 (3), c3 (3), c4 (3)" == lines["repaid"]
-    assert "time" == lines["applied_on"]
+    assert ("id", "time") == (lines["applicant_id"], lines["applied_on"])
     assert "number 0 to 19 1" == lines["income"]
     assert "category 5 categories: h0, h1, h2, h3, h4 0" == lines["home"]
     assert "category 6 categories: p0, p1, p2, p3, p4, … 0" == lines["place"]

@@ -51,7 +51,8 @@ def _one(settings: Settings) -> Supervisor:
 
 def worker(said: str = "", alive: bool = True, poll: Callable[[float], bool] | None = None) -> Any:
     """Return a worker that is only said to be alive, and has said *said*."""
-    process = Mock(is_alive=Mock(return_value=alive), exitcode=1, pid=4711)
+    lives = Mock(return_value=True) if alive else Mock(side_effect=[False] * 9)  # nobody looks at a dead one for ever
+    process = Mock(is_alive=lives, exitcode=1, pid=4711)
     wire = Mock(poll=Mock(side_effect=poll or (lambda _: bool(said))), recv=Mock(return_value=said))
     return Worker(process, wire)
 

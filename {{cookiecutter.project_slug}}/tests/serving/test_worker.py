@@ -57,7 +57,11 @@ class Parent:
         """Hear it, and ask without delay."""
         self.heard.append(what)
         self.held = list(Connection.shares.counts)
-        self.client = socket.create_connection(self.address, timeout=10)
+        try:
+            self.client = socket.create_connection(self.address, timeout=10)
+        except ConnectionRefusedError:
+            self.answer = b"refused"
+            return
         self.client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         threading.Thread(target=self.read, daemon=True).start()
 
@@ -69,7 +73,7 @@ class Parent:
 
     def poll(self) -> bool:
         """Close the wire when the answer is there."""
-        return b"hi" in self.answer
+        return self.answer.endswith((b"hi", b"refused"))
 
 
 def test_who_says_that_it_is_ready_answers(settings: Settings, bound: socket.socket) -> None:
