@@ -57,16 +57,16 @@ def worker(said: str = "", alive: bool = True, poll: Callable[[float], bool] | N
     return Worker(process, wire)
 
 
-def test_what_a_worker_has_said_holds() -> None:
+@pytest.mark.parametrize(("said", "ready"), [(READY, True), ("no model", False), ("the disk is full", False)])
+def test_what_a_worker_has_said_holds(said: str, ready: bool) -> None:
     """It says one thing in its life; nobody waits for another one."""
-    ready, fails = worker(READY), worker("no model")
+    one = worker(said)
 
-    assert ([True, True], [False, False]) == (
-        [ready.is_ready(), ready.is_ready()],
-        [fails.is_ready(1), fails.is_ready()],
-    )
-    assert ("no model", 1) == (fails.said, ready.wire.recv.call_count)
-    assert ([call(0.0)], [call(1)]) == (ready.wire.poll.call_args_list, fails.wire.poll.call_args_list)
+    assert [ready, ready] == [one.is_ready(1), one.is_ready()]
+    assert ([call(1)], 1, said) == (one.wire.poll.call_args_list, one.wire.recv.call_count, one.said)
+    other = worker(said)
+    other.is_ready()
+    assert [call(0.0)] == other.wire.poll.call_args_list, "who does not say how long does not wait"
 
 
 @pytest.mark.parametrize("error", [EOFError, OSError])
