@@ -256,7 +256,7 @@ def test_a_cage_that_cannot_be_tried_is_none(monkeypatch: pytest.MonkeyPatch, ou
         told.update(more, command=command)
         if isinstance(outcome, Exception):
             raise outcome
-        return SimpleNamespace(stdout=outcome)
+        return SimpleNamespace(stdout=outcome if more["text"] and more["capture_output"] else outcome.encode())
 
     monkeypatch.setattr(cage.subprocess, "run", run)
 

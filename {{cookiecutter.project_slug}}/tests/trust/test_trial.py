@@ -104,6 +104,12 @@ def test_a_model_that_kills_its_process_is_refused(settings: Settings, monkeypat
         try_model(b"", NEEDED, settings.model)
 
 
+def test_a_real_trial_refuses_what_is_no_model(settings: Settings) -> None:
+    """In its own process, in the cage: one that did nothing would let every model in."""
+    with pytest.raises(ModelRefused, match="The pickle is broken"):
+        try_model(b"no pickle", NEEDED, settings.model)
+
+
 SCHEMA = Schema((Feature("age", "number", 0, 100),), "repaid", (), ())
 EXAMPLES = [{"age": 20.0}, {"age": 60.0}]
 
