@@ -244,6 +244,13 @@ def test_who_is_about_to_stop_replaces_nobody(one: Supervisor, clock: Clock) -> 
     assert not one.start_worker.called
 
 
+def test_without_a_process_to_be_had_it_waits_a_moment(one: Supervisor, clock: Clock) -> None:
+    """Who asks at once again has the system do nothing else."""
+    one.start_worker = Mock(side_effect=BlockingIOError)  # type: ignore[method-assign]
+
+    assert (None, 1001.0) == (one.successor(0), clock.now)
+
+
 def test_all_are_replaced_in_turn(one: Supervisor, clock: Clock) -> None:
     """Each is told to stop when the next one answers, and has ended before its neighbour is replaced."""
     old, new, steps = [worker(READY), worker(READY)], [worker(READY), worker(READY)], Mock()

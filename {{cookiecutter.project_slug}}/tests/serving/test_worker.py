@@ -1,6 +1,7 @@
 """A worker in this very process: when it says that it is ready, why it is not, and how it takes its leave."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -27,6 +28,17 @@ def _shares(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a worker notes for its whole process is forgotten afterwards."""
     monkeypatch.setattr(Connection, "shares", Connection.shares)
     monkeypatch.setattr(Connection, "most", Connection.most)
+
+
+@pytest.fixture(name="captured")
+def _captured(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
+    """Whether a worker let its log have the warnings of libraries; forgotten afterwards."""
+    asked: list[bool] = []
+    warnings = logging.getLogger("py.warnings")
+    before = warnings.level
+    monkeypatch.setattr(worker.logging, "captureWarnings", asked.append)
+    yield asked
+    warnings.setLevel(before)
 
 
 @pytest.fixture(name="bound")
@@ -115,7 +127,7 @@ def test_a_port_that_another_one_opened_first_is_an_error(
     ],
 )
 def test_who_cannot_start_says_why(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, fails: Exception, said: str
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, captured: list[bool], fails: Exception, said: str
 ) -> None:
     """In one line, to its parent; signals for all reach it no more, and it has the variables that it was given."""
     signals: dict[int, Any] = {}
@@ -129,11 +141,13 @@ def test_who_cannot_start_says_why(
 
     wire.send.assert_called_once_with(said)
     assert (1, given) == (ended.value.code, os.environ)
+    assert ([True], logging.ERROR) == (captured, logging.getLogger("py.warnings").level), "one warning is many lines"
     assert signal.SIG_IGN == signals[signal.SIGINT]
     if hasattr(signal, "SIGHUP"):
         assert signal.SIG_IGN == signals[signal.SIGHUP]
 
 
+@pytest.mark.usefixtures("captured")
 def test_what_was_opened_is_closed_when_the_port_cannot_be_had(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
