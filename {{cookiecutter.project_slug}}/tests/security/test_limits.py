@@ -19,13 +19,13 @@ from player.config import Settings
 from player.features import Schema, clean
 from player.repair import Feature
 from player.settings.addresses import shown_url
-from player.storage import queries
 from player.storage.backup import back_up
 from player.storage.local import spool
 from player.storage.migrations import upgrade
 from player.storage.tables import create_engine_for
 from player.storage.writer import LabelRow, PredictionRow, Writer
 from player.web import payload
+from tests.storage_rows import count
 
 NOW = datetime.now(UTC)
 TEXTS = st.text(max_size=5).map(lambda text: 100 * text)
@@ -97,7 +97,7 @@ def test_shipped_rows_go_when_the_file_is_large(writer: Writer, monkeypatch: pyt
         writer.ship()
 
     assert writer.spool.used_bytes() < 1_000_000
-    assert 400 == queries.counts(create_engine_for(writer._shipper._settings))["predictions"]
+    assert 400 == count(create_engine_for(writer._shipper._settings))[0]
 
 
 def test_the_last_room_is_for_answers_and_labels(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
