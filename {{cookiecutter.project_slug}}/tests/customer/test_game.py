@@ -325,7 +325,7 @@ def test_play_finds_the_player_by_a_variable(port: int, tmp_path: Path, monkeypa
 
 def test_play_kills_the_server_for_the_last_round(port: int, tmp_path: Path) -> None:
     """With "last round" in --rounds the server that was started is killed and started again, and its log goes on."""
-    command = f'"{sys.executable}" "{FAKE_PLAYER}" {port}'
+    command = f'"{sys.executable}" -u "{FAKE_PLAYER}" {port}'  # -u: what a killed process holds back is lost
     words = ("play", "--url", f"http://127.0.0.1:{port}", "--requests", 5, "--output", tmp_path, "--start", command)
     outcome = customer(*words, "--rounds", "as trained,last round")
 
