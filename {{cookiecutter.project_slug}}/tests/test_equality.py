@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from conftest import PROJECT
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from six_ways import answer_everywhere, differing, read_everywhere, serving, typed_rows
@@ -92,6 +92,7 @@ plain = st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats(a
 
 
 @hypothesis_settings(max_examples=40)
+@example(cells=["1.000"])
 @given(cells=st.lists(written, min_size=1, max_size=15) | st.lists(plain, min_size=1, max_size=15))
 def test_any_cell_is_read_alike_on_every_way(tmp_path: Path, cells: Sequence[Any]) -> None:
     """Numbers with commas and points, words for missing, truths, any letters, long texts, days."""

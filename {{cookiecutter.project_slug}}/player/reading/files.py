@@ -63,12 +63,13 @@ def read_own_table(settings: Settings) -> pd.DataFrame:
 def as_plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a *column* of text as numbers when it holds nothing else, and nothing is lost by that.
 
-    Neither 01 nor 2.50 are plain numbers, nor is one of twenty digits: each may be a code that must stay as it is.
+    Neither 01 nor 2.50 are plain numbers, nor is one of twenty digits: each may be a code that must stay as it is, and
+    1.000 may be a thousand.
     """
     for pattern, kind in ((WHOLE, pa.int64()), (PLAIN, pa.float64())):
         if column.null_count < len(column) and compute.all(compute.match_substring_regex(column, pattern)).as_py():
             numbers = column.cast(kind)
-            back = compute.replace_substring_regex(column, r"\.0+$", "")
+            back = compute.replace_substring_regex(column, r"\.0$", "")
             if compute.all(compute.equal(numbers.cast(pa.string()), back)).as_py():
                 return numbers
     return column

@@ -47,7 +47,7 @@ def test_an_unnamed_column_has_one_name_everywhere(tmp_path: Path) -> None:
     assert ["Unnamed: 0", "age"] == next(read_batches(tmp_path / "t.csv")).schema.names
 
 
-@pytest.mark.parametrize("cell", ["01", "2.50", "-0.0", "12345678901234567890", "1e5", "NA", "0.00001"])
+@pytest.mark.parametrize("cell", ["01", "2.50", "1.000", "-0.0", "12345678901234567890", "1e5", "NA", "0.00001"])
 def test_a_code_stays_as_it_is_written(tmp_path: Path, cell: str) -> None:
     """A column becomes numbers only where nothing is lost by that."""
     (tmp_path / "t.csv").write_text(f"code\n{cell}\n", encoding="utf-8")
