@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Engine
-from sqlalchemy.dialects import postgresql, sqlite
 
 from player.storage.queries import fetch, with_label
+from player.storage.statements import unless_there
 from player.storage.tables import Chapter, Prediction
 
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
@@ -45,9 +45,8 @@ def rows_between(engine: Engine, after: datetime, until: datetime | None, most: 
 
 def add(engine: Engine, number: int, values: dict[str, Any]) -> None:
     """Write the chapter *number*; when another process was faster, its chapter stays."""
-    new_row = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
     with engine.begin() as connection:
-        connection.execute(new_row(Chapter).on_conflict_do_nothing(), {"number": number, **values})
+        connection.execute(unless_there(engine, Chapter), {"number": number, **values})
 
 
 def change(engine: Engine, number: int, values: dict[str, Any]) -> None:

@@ -7,13 +7,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Engine, Select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from player.config import Settings
 from player.errors import StorageError
 from player.settings.remedies import of_database
 from player.storage.database import sqlite_path
+from player.storage.statements import unless_there
 from player.storage.tables import TRUTH, Label, ModelRecord, Prediction, create_engine_for
 
 COLUMNS = (
@@ -116,9 +116,8 @@ def count_predictions(engine: Engine, most: int) -> int:
 
 def add_model(engine: Engine, **columns: Any) -> None:
     """Keep the record of a model (columns of the table `models`); a version that is there stays as it is."""
-    new_row = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
     with engine.begin() as connection:
-        connection.execute(new_row(ModelRecord).on_conflict_do_nothing(), columns)
+        connection.execute(unless_there(engine, ModelRecord), columns)
 
 
 def models(engine: Engine) -> pd.DataFrame:

@@ -43,11 +43,16 @@ def send(engine: Engine, rows: Sequence[Row]) -> list[tuple[Row, str]]:
 
 def insert(connection: Connection, rows: Sequence[Row]) -> None:
     """Insert *rows* into their tables, except those whose key is there."""
-    new_row = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     for kind, table in TABLES.items():
         values = [read_columns(row.body, table) for row in rows if row.kind == kind]
         if values:
-            connection.execute(new_row(table).on_conflict_do_nothing(), values)
+            connection.execute(unless_there(connection, table), values)
+
+
+def unless_there(database: Connection | Engine, table: type[Base]) -> Any:
+    """Return the statement that inserts into *table* what it has not yet: a row whose key is there stays as it is."""
+    new_row = postgresql.insert if database.dialect.name == "postgresql" else sqlite.insert
+    return new_row(table).on_conflict_do_nothing()
 
 
 def read_columns(body: str, table: type[Base]) -> dict[str, Any]:

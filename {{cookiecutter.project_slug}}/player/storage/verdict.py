@@ -4,8 +4,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Engine
-from sqlalchemy.dialects import postgresql, sqlite
 
+from player.storage.statements import unless_there
 from player.storage.tables import Verdict
 
 
@@ -14,10 +14,9 @@ def change_verdict(engine: Engine, state: str, title: str, now: datetime) -> tup
 
     Of several that notice the same change one alone is told. Before the first verdict there was none: ("", "").
     """
-    new_row = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
     values = {"state": state, "title": title, "since": now}
     with engine.begin() as connection:
-        first = new_row(Verdict).values(id=1, **values).on_conflict_do_nothing().returning(Verdict.id)
+        first = unless_there(engine, Verdict).values(id=1, **values).returning(Verdict.id)
         if connection.execute(first).first() is not None:
             return "", ""
         before = connection.execute(sa.select(Verdict.state, Verdict.title)).one()
