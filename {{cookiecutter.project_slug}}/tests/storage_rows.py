@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from player.config import Settings
 from player.storage.columns import to_text
+from player.storage.local.spool import Spool
 from player.storage.tables import create_engine_for
 from player.storage.writer import LabelRow, PredictionRow, Writer, read_row
 
@@ -30,9 +31,15 @@ def label(request_id: str, value: Any, minute: float = 0) -> LabelRow:
     return LabelRow(str(uuid.uuid4()), request_id, value, NOON + timedelta(minutes=minute), "customer")
 
 
+def spooled(spool: Spool, key: str) -> str | None:
+    """Return what the spool has as the prediction of this key."""
+    found = spool.read("SELECT body FROM rows WHERE kind = 'prediction' AND key = ?", key)
+    return found[0][0] if found else None
+
+
 def find(writer: Writer, request_id: str) -> PredictionRow | None:
     """Return the row that the spool has under this id."""
-    body = writer.spool.first("prediction", to_text(request_id))
+    body = spooled(writer.spool, to_text(request_id))
     return read_row(body, request_id) if body else None
 
 

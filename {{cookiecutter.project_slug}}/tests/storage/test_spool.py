@@ -17,6 +17,7 @@ import pytest
 from player.errors import NotDurable, StorageError
 from player.storage.local import commits, sqlite_file
 from player.storage.local.spool import INSERT, Spool
+from tests.storage_rows import spooled
 
 PROJECT = Path(__file__).parents[2]
 NUMBERED = """
@@ -186,7 +187,7 @@ def test_a_full_disk_is_said_and_gets_well_by_itself(
     put(one, "fits")
     with pytest.raises(NotDurable, match="full"):
         put(one, "too big", size=2_000_000)
-    assert one.first("prediction", "too big") is None
+    assert spooled(one, "too big") is None
     put(one, "small still fits")
     filled = 0
     with pytest.raises(NotDurable):
@@ -245,7 +246,7 @@ def test_one_bad_job_fails_alone(spool: Spool) -> None:
 
     assert isinstance(bad.error, NotDurable)
     assert good.error is None
-    assert spool.first("prediction", "a") == ""
+    assert spooled(spool, "a") == ""
 
 
 def test_a_deleted_file_is_noticed(spool: Spool, path: Path) -> None:

@@ -76,11 +76,6 @@ class Spool:
         """Tell whether a row could be made durable now."""
         return self._commits.usable()
 
-    def first(self, kind: str, key: str) -> str | None:
-        """Return the body of the row with this key, or None."""
-        found = self.read("SELECT body FROM rows WHERE kind = ? AND key = ?", kind, key)
-        return found[0][0] if found else None
-
     def waiting(self, most: int) -> list[Row]:
         """Return the oldest rows that were not shipped yet: at most *most*, and not many more than 8 MB."""
         sizes = self.read(f"SELECT n, length(body) {WAITING} LIMIT ?", most)
