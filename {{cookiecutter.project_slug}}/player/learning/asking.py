@@ -48,11 +48,21 @@ def last_step(pipeline: Any, table: pd.DataFrame) -> tuple[Any, Any]:
     """Return the classifier of *pipeline* and the *table* as it takes it: so both questions share the steps before."""
     if type(pipeline) is not Pipeline:
         return pipeline, table
+    *before, model = steps_of(pipeline)
+    return model, run(before, table)
+
+
+def steps_of(pipeline: Pipeline) -> list[Any]:
+    """Return the steps of *pipeline* and its classifier, without those that pass everything through."""
+    return [step for _, step in pipeline.steps if step is not None and not isinstance(step, str)]  # "passthrough"
+
+
+def run(steps: Sequence[Any], table: pd.DataFrame) -> Any:
+    """Return what *steps*, one after the other, make of a clean *table*."""
     rows: Any = table
-    for _, step in pipeline.steps[:-1]:
-        if step is not None and not isinstance(step, str):  # "passthrough"
-            rows = step.transform(rows)
-    return pipeline.steps[-1][1], rows
+    for step in steps:
+        rows = step.transform(rows)
+    return rows
 
 
 def shown(chosen: np.ndarray, proba: np.ndarray) -> np.ndarray:

@@ -17,11 +17,11 @@ from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 
 from player.features import Schema
-from player.learning.asking import ask
+from player.learning.asking import ask, run
 from player.model.fast.calibration import Finish, as_probabilities, as_they_are, calibrated
 from player.model.fast.preparation import Preparation, measure
 from player.model.fast.scorecard import LINEAR, Scorecards, make_scorecards
-from player.model.fast.steps import NotMeasured, check_known, flatten, run, unknown_in
+from player.model.fast.steps import NotMeasured, check_known, flatten, unknown_in
 from player.model.fast.trees import AVERAGED, Forest, is_forest, make_forest
 from player.repair import Value
 

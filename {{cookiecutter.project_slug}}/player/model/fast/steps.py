@@ -23,6 +23,8 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
+from player.learning.asking import run, steps_of
+
 HOLDERS = (Pipeline, ColumnTransformer, FeatureUnion)
 # Each column that these make of one feature is a multiple of a number, or a table of categories. Nothing else is
 # measured: what another step does between the values that were asked for, nobody can know.
@@ -43,8 +45,8 @@ def flatten(model: Any) -> list[Any]:
         return flatten(model.estimator)
     if type(model) is not Pipeline:
         return [model]
-    steps = [step for _, step in model.steps if step is not None and not isinstance(step, str)]  # "passthrough"
-    return [*steps[:-1], *flatten(steps[-1])]
+    *before, last = steps_of(model)
+    return [*before, *flatten(last)]
 
 
 def inner_steps(step: Any) -> Iterator[Any]:
@@ -80,15 +82,7 @@ def check_known(steps: Sequence[Any]) -> None:
             raise NotMeasured(f"{name} is asked as it is")
 
 
-def run(steps: Sequence[Any], table: pd.DataFrame) -> Any:
-    """Return what *steps* make of a clean *table*."""
-    rows: Any = table
-    for step in steps:
-        rows = step.transform(rows)
-    return rows
-
-
 def prepare(steps: Sequence[Any], table: pd.DataFrame) -> np.ndarray:
-    """Return the same as an array of float64: shape (rows, columns)."""
+    """Return what *steps* make of a clean *table* as an array of float64: shape (rows, columns)."""
     rows = run(steps, table)
     return np.asarray(rows.toarray() if sparse.issparse(rows) else rows, dtype="float64")
