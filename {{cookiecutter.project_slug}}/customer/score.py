@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from customer.referee import ANOTHER_ANSWER, CORRECT, KEPT, WRONG, Verdict
-
-SCORED = (CORRECT, WRONG, KEPT, ANOTHER_ANSWER)
+from customer.referee import ANOTHER_ANSWER, CORRECT, KEPT, POINTS, WRONG, Verdict
 
 
 @dataclass(frozen=True)
@@ -106,8 +104,8 @@ def score(name: str, results: list[Result], best: Sequence[bool]) -> RoundScore:
         points=sum(result.verdict.points for result in results),
         correct=reasons[CORRECT] + reasons[KEPT],
         wrong=reasons[WRONG] + reasons[ANOTHER_ANSWER],
-        failed=sum(count for reason, count in reasons.items() if reason not in SCORED),
-        reasons={reason: count for reason, count in reasons.most_common() if reason not in SCORED},
+        failed=sum(count for reason, count in reasons.items() if reason not in POINTS),
+        reasons={reason: count for reason, count in reasons.most_common() if reason not in POINTS},
         best=sum(best),
         p50_ms=p50,
         p95_ms=p95,
