@@ -53,14 +53,13 @@ def why(context: click.Context, request_id: str, as_json: bool) -> None:
     page has the same behind each of its newest requests. Exit code 1 when there is no such request.
     """
     from player.monitoring.why.explain import explain, load_model
-    from player.monitoring.why.text import to_text
+    from player.monitoring.why.text import UNKNOWN, to_text
     from player.storage import queries
 
     settings = begin(context.obj)
     row, labels = queries.read(settings, queries.find, request_id)
     if not row:
-        raise StorageError(f"The {settings.environment} database has no request with this id; one that was answered "
-                           "just now comes there within a second.")  # fmt: skip
+        raise StorageError(f"The {settings.environment} database {UNKNOWN}")
     found = explain(row, labels, settings.logging.show_values, lambda version: load_model(version, settings))
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2))

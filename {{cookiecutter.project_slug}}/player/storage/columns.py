@@ -45,6 +45,11 @@ def to_text(text: str) -> str:
     return text
 
 
+def printable(text: str) -> str:
+    """Return *text* as every database and terminal can hold it: control characters and half characters escaped."""
+    return text.encode("unicode_escape").decode("ascii") if not text.isprintable() else text
+
+
 def from_text(text: str) -> str:
     r"""Return what `to_text` was given, when it was not too long.
 

@@ -10,6 +10,7 @@ from werkzeug.exceptions import Unauthorized
 from player import logging_config
 from player.config import Settings
 from player.settings.api_keys import fingerprint
+from player.storage.columns import printable
 from player.web import callers, payload
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def name_request() -> None:
 
     It is a name for logs and nothing else: proxies pass the same one on for several requests.
     """
-    logging_config.request_id.set(payload.printable(request.headers.get("X-Request-ID", "-")[: payload.LONGEST_ID]))
+    logging_config.request_id.set(printable(request.headers.get("X-Request-ID", "-")[: payload.LONGEST_ID]))
 
 
 def check_key(settings: Settings, known: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from player import logging_config
 from player.reading.labels import Labels, labels_of
 from player.repair import without_usual
 from player.settings.sections import Contract
+from player.storage.columns import printable
 from player.storage.writer import LabelRow, PredictionRow
 from player.web import access, metrics, payload
 from player.web.components import Components
@@ -171,7 +172,7 @@ def read_label(item: Any, contract: Contract, now: datetime, classes: Labels) ->
     strange = known is None and bool(classes.classes)
     label = label if known is None else known
     return LabelRow(
-        str(uuid.uuid4()), payload.printable(str(request_id)), label, now, access.caller(components().keys), strange
+        str(uuid.uuid4()), printable(str(request_id)), label, now, access.caller(components().keys), strange
     )
 
 

@@ -12,6 +12,7 @@ from flask import Request
 
 from player.repair import MAX_TEXT
 from player.settings.sections import Contract
+from player.storage.columns import printable
 
 LONGEST_ID = 200
 DEEPEST = 5
@@ -151,8 +152,3 @@ def kept(features: Mapping[str, Any], most: int, names: Collection[str] = ()) ->
             room -= size
     sentence = f"of {len(text)} bytes, SHA-256 {hashlib.sha256(text.encode()).hexdigest()}"
     return {**fitting, **found, CUT: sentence}
-
-
-def printable(text: str) -> str:
-    """Return *text* as every database and terminal can hold it: control characters and half characters escaped."""
-    return text.encode("unicode_escape").decode("ascii") if not text.isprintable() else text

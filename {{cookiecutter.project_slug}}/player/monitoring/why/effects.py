@@ -17,6 +17,7 @@ from player.learning.asking import ask, shown
 from player.model.answering import Link
 from player.monitoring.figures import was_repaired
 from player.repair import Value, as_text
+from player.storage.columns import printable
 
 LONGEST = 60  # characters of a value
 NOT_SENT, NOTHING = "not sent", "missing"
@@ -50,7 +51,7 @@ def read_features(raw: Mapping[str, Any], schema: Schema) -> tuple[dict[str, Val
     names = sorted(schema.names, key=lambda name: name not in raw)[:MOST]
     odd = tuple(text for text in warnings if was_repaired([text]))
     repaired = {name for name in names if any(text.startswith(f"{name}: ") for text in odd)}
-    return row, [Given(printable(name), as_sent(raw, name), as_value(row[name]), name in repaired) for name in names]
+    return row, [Given(short(name), as_sent(raw, name), as_value(row[name]), name in repaired) for name in names]
 
 
 def measure_effects(
@@ -71,7 +72,7 @@ def measure_effects(
     chosen, proba = link.within(seconds, asked_again)
     # Of the class that was answered, in every row: another one may be the likeliest when a value is changed.
     found = shown(np.full(len(proba), chosen[0]), proba)
-    moved = {printable(name): (as_value(usual[name]), float(found[0] - one))
+    moved = {short(name): (as_value(usual[name]), float(found[0] - one))
              for name, one in zip(names, found[1:], strict=True)}  # fmt: skip
     return float(found[0]), moved
 
@@ -92,15 +93,14 @@ def usual_value(known: Mapping[str, Any]) -> Value:
 
 def as_sent(raw: Mapping[str, Any], name: str) -> str:
     """Return what came for the feature *name*, as JSON: so a number and the same number as text differ."""
-    return printable(json.dumps(raw[name], ensure_ascii=False, default=str)) if name in raw else NOT_SENT
+    return short(json.dumps(raw[name], ensure_ascii=False, default=str)) if name in raw else NOT_SENT
 
 
 def as_value(value: Value) -> str:
     """Return a clean value as it is shown."""
-    return NOTHING if value is None else printable(value)
+    return NOTHING if value is None else short(value)
 
 
-def printable(value: Any) -> str:
+def short(value: Any) -> str:
     """Return a value that a stranger may have sent as short text that can neither drive a terminal nor turn a line."""
-    text = as_text(value)[:LONGEST]
-    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")[:LONGEST]
+    return printable(as_text(value)[:LONGEST])[:LONGEST]

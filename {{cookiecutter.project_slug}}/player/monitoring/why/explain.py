@@ -10,9 +10,10 @@ from player.errors import ModelError
 from player.model.answering import DIGITS, Link
 from player.model.fallback import NO_MODEL
 from player.model.loading import load
-from player.monitoring.why.effects import Given, measure_effects, printable, read_features
+from player.monitoring.why.effects import Given, measure_effects, read_features, short
 from player.monitoring.words import without_values
 from player.reading.labels import same_label
+from player.storage.columns import printable
 from player.storage.tables import TRUTH
 
 SECONDS = 5.0  # for asking the model once for each feature
@@ -73,14 +74,14 @@ def explain(
     *find_model* gives the model of a version, which is asked again, or raises ModelError. Without *show_values* there
     are none, and repairs are named without them.
     """
-    told = [Told(printable(each["label"]), each["received_at"], each["status"], each["status"] in TRUTH)
+    told = [Told(short(each["label"]), each["received_at"], each["status"], each["status"] in TRUTH)
             for each in labels]  # fmt: skip
     true = next((each["label"] for each in labels if each["status"] in TRUTH), None)
     found = Why(
-        request_id=printable(row["request_id"]),
+        request_id=short(row["request_id"]),
         at=row["received_at"],
-        model=printable(row["model"]),
-        pred=printable(row["pred"]),
+        model=short(row["model"]),
+        pred=short(row["pred"]),
         proba=row["proba"],
         degraded=row["degraded"],
         latency_ms=row["latency_ms"],
@@ -107,7 +108,7 @@ def with_features(found: Why, row: Mapping[str, Any], find_model: Callable[[str]
     told = [replace(each, usual=moved[each.name][0], effect=moved[each.name][1]) if each.name in moved else each
             for each in given]  # fmt: skip
     told.sort(key=lambda each: -abs(each.effect or 0))
-    return replace(found, features=told, about=printable(classes[1] if len(classes) == 2 else row["pred"]),
+    return replace(found, features=told, about=short(classes[1] if len(classes) == 2 else row["pred"]),
                    troubles=as_before(proba, row["proba"]))  # fmt: skip
 
 
@@ -127,5 +128,4 @@ def as_before(proba: float, then: float | None) -> list[str]:
 
 def printable_sentence(text: str, show_values: bool) -> str:
     """Return a repair as it is stored, or without values."""
-    text = text if show_values else without_values(text)
-    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    return printable(text if show_values else without_values(text))

@@ -5,6 +5,7 @@ from rich.table import Table
 
 from player.monitoring.why.explain import Why
 
+UNKNOWN = "has no request with this id; one that was answered just now comes there within a second."
 HOW = ("Each value in turn was set to what is usual in training (the median, the commonest category) while all others "
        "stayed as they were: so far had it moved the probability. What two do together counts at both.")  # fmt: skip
 
