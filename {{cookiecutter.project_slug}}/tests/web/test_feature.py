@@ -11,7 +11,7 @@ from player.app import create_app
 from player.config import load_settings
 from player.storage import chapters
 from player.storage.tables import Base
-from player.web.dashboard.feature import Moment, line, psi_line, read_moments, share_line
+from player.web.dashboard.feature import Moment, psi_line, read_moments, share_line, through
 from tests.storage_rows import NOON
 from tests.web.test_dashboard import FakeParts, _engine, _parts, add_rows, client_of, collect, page_of  # noqa: F401
 
@@ -116,7 +116,7 @@ def test_an_alarm_is_in_the_middle() -> None:
 def test_what_is_missing_goes_from_none_to_all() -> None:
     """At the bottom and at the top."""
     assert "M16.67,100 L50.0,50 L83.33,0" == share_line(moments(0, 5, 10))
-    assert "" == line([])
+    assert "" == through([])
 
 
 def test_it_needs_the_key_that_the_dashboard_needs(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:

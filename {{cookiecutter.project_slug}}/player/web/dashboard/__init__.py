@@ -2,13 +2,14 @@
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, current_app, request
 
 from player.web.components import Components
 from player.web.dashboard import charts, timeline
 from player.web.dashboard.answers import Answers
 from player.web.dashboard.feature import show_feature
 from player.web.dashboard.page import PageCache, Source
+from player.web.dashboard.rendering import render
 from player.web.dashboard.rows import path_of
 from player.web.dashboard.spans import LASTS, read_span
 
@@ -26,8 +27,7 @@ def create_blueprint() -> Blueprint:
         span = read_span(request.args, datetime.now(UTC))
         page = cache.get(lambda: as_source(current_app.extensions["player"]), span)
         shapes = {"charts": charts, "timeline": timeline, "path_of": path_of}
-        html = render_template("dashboard.html", page=page, refresh=read_refresh(), span=span, lasts=LASTS, **shapes)
-        return html.encode("utf-8", "replace").decode("utf-8")  # half characters that a request may hold
+        return render("dashboard.html", page=page, refresh=read_refresh(), span=span, lasts=LASTS, **shapes)
 
     @bp.get("/answers", defaults={"request_id": ""})
     @bp.get("/answers/<path:request_id>")

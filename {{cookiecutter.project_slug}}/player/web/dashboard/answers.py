@@ -4,7 +4,6 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
-from flask import render_template
 from sqlalchemy.exc import SQLAlchemyError
 
 from player.model.answering import Link
@@ -15,8 +14,7 @@ from player.storage.database import within
 from player.web.components import Components
 from player.web.dashboard import charts
 from player.web.dashboard.page import PATIENCE
-
-UNKNOWN = "The database has no request with this id; one that was answered just now comes there within a second."
+from player.web.dashboard.rendering import render
 
 
 class Answers:
@@ -30,17 +28,16 @@ class Answers:
     def page(self, request_id: str, components: Components) -> tuple[str, int]:
         """Return the page of the request *request_id*, and the status it has."""
         settings = components.settings
-        why, trouble, status = None, UNKNOWN, 404
+        why, trouble, status = None, f"The database {text.UNKNOWN}", 404
         try:
             row, labels = within(PATIENCE, queries.find, components.engine, request_id)
             if row:
                 why, trouble, status = self.explain(row, labels, components), "", 200
         except (SQLAlchemyError, OSError) as error:
             trouble, status = f"The database does not answer ({type(error).__name__}).", 503
-        html = render_template("answer.html", why=why, trouble=trouble, request_id=request_id[:200], text=text,
-                               charts=charts, project=settings.project.name,
-                               environment=settings.environment)  # fmt: skip
-        return html.encode("utf-8", "replace").decode("utf-8"), status
+        html = render("answer.html", why=why, trouble=trouble, request_id=request_id[:200], text=text, charts=charts,
+                      project=settings.project.name, environment=settings.environment)  # fmt: skip
+        return html, status
 
     def explain(self, row: dict[str, Any], labels: list[dict[str, Any]], components: Components) -> Why:
         """Return why *row* got its answer; one thread at a time asks models."""

@@ -67,6 +67,15 @@ def effect_bar(effect: float, most: float) -> Bar:
     return Bar(50.0 if effect > 0 else 50 - width, 2, width, 6, kind="raised" if effect > 0 else "lowered")
 
 
+def line(points: Sequence[str]) -> str:
+    """Return a path through *points*; one alone becomes a dot.
+
+    >>> line(["25,100", "75,50"]), line(["50,20"]), line([])
+    ('M25,100 L75,50', 'M50,20 h0', '')
+    """
+    return f"M{' L'.join(points)}{' h0' if len(points) == 1 else ''}" if points else ""
+
+
 def promise_texts(promises: Sequence[Promise]) -> list[str]:
     """Return the ranges of probability in words, with how many rows fell into each."""
     return [f"{each.low:.1f} to {each.high:.1f}: {each.rows:,} rows" for each in promises]

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from flask import render_template
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -16,7 +15,8 @@ from player.storage.database import within
 from player.web.components import Components
 from player.web.dashboard import charts
 from player.web.dashboard.page import PATIENCE, Page
-from player.web.dashboard.rows import describe_newest, path_of
+from player.web.dashboard.rendering import render
+from player.web.dashboard.rows import describe_newest
 
 MOST_CHAPTERS, MOST_ROWS, MOST_BYTES = 120, 30, 1_000_000
 UNKNOWN = "The model that answers has no feature of this name."
@@ -44,9 +44,9 @@ def show_feature(name: str, page: Page, components: Components) -> tuple[str, in
             rows = values_of(name, newest, components.settings.logging.show_values)
         except (SQLAlchemyError, OSError) as error:
             trouble = f"The database does not answer ({type(error).__name__})."
-    html = render_template("feature.html", name=name[:200], drift=drift, past=past, rows=rows, trouble=trouble,
-                           page=page, charts=charts, psi_line=psi_line, share_line=share_line)  # fmt: skip
-    return html.encode("utf-8", "replace").decode("utf-8"), 200 if drift else 404
+    html = render("feature.html", name=name[:200], drift=drift, past=past, rows=rows, trouble=trouble,
+                  page=page, charts=charts, psi_line=psi_line, share_line=share_line)  # fmt: skip
+    return html, 200 if drift else 404
 
 
 def read_moments(engine: Engine, name: str) -> list[Moment]:
@@ -64,25 +64,24 @@ def values_of(name: str, newest: pd.DataFrame, show_values: bool) -> list[dict[s
     described = describe_newest(newest, show_values)
     for row, features in zip(described, newest["features"], strict=True):
         row["value"] = as_sent(features if isinstance(features, dict) else {}, name) if show_values else None
-        row["path"] = path_of(row["request_id"])
     return described
 
 
 def psi_line(past: Sequence[Moment], alarm: float) -> str:
     """Return a line of the distances; the threshold of the alarm is in the middle of the box, as in the bars."""
-    return line([100 - charts.psi_width(each.psi, alarm) for each in past])
+    return through([100 - charts.psi_width(each.psi, alarm) for each in past])
 
 
 def share_line(past: Sequence[Moment]) -> str:
     """Return a line of the shares that were missing, from none at the bottom to all at the top."""
-    return line([100 - 100 * each.missing for each in past])
+    return through([100 - 100 * each.missing for each in past])
 
 
-def line(heights: Sequence[float]) -> str:
+def through(heights: Sequence[float]) -> str:
     """Return a line through the middle of places of equal width.
 
-    >>> line([100, 50]), line([20])
+    >>> through([100, 50]), through([20])
     ('M25.0,100 L75.0,50', 'M50.0,20 h0')
     """
     points = [f"{round((i + 0.5) * 100 / len(heights), 2)},{round(y, 2):g}" for i, y in enumerate(heights)]
-    return f"M{' L'.join(points)}{' h0' if len(points) == 1 else ''}" if points else ""
+    return charts.line(points)

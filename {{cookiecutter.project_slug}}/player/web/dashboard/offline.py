@@ -1,12 +1,14 @@
 """The page as one file that needs nothing else: `player report` writes it, to keep, to send, to print."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import jinja2
+from sqlalchemy.exc import SQLAlchemyError
 
 from player.config import Settings
 from player.model.files import write_whole
-from player.monitoring.history.reading import catch_up
+from player.monitoring.history.writing import write_history
 from player.monitoring.on_change import notice
 from player.storage import queries
 from player.storage.tables import create_engine_for
@@ -25,7 +27,8 @@ def write_report(settings: Settings, path: Path) -> Page:
     queries.read_recent(settings, 1)  # says in a sentence what is wrong; a page without its rows helps nobody
     engine = create_engine_for(settings)
     try:
-        catch_up(settings)  # when it cannot, the page says so itself
+        with suppress(SQLAlchemyError):  # the page says so itself
+            write_history(engine, settings)
         page = gather(Source(settings, engine))
         notice(engine, settings, page.found)
     finally:

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import groupby
 
 from player.monitoring.history.slots import Slot
-from player.web.dashboard.charts import Bar
+from player.web.dashboard.charts import Bar, line
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ def draw(slots: Sequence[Slot], alone: float | None = None) -> Timeline:
     width = 100 / max(len(slots), 1)
     for piece in unbroken([each.accuracy is not None for each in slots]):
         points = [(round((i + 0.5) * width, 2), slots[i].accuracy) for i in piece]
-        line = [f"{x},{chart.y_of(share.value)}" for x, share in points if share]
+        middle = [f"{x},{chart.y_of(share.value)}" for x, share in points if share]
         upper = [f"{x},{chart.y_of(share.high)}" for x, share in points if share]
         lower = [f"{x},{chart.y_of(share.low)}" for x, share in points if share]
-        chart.lines.append(f"M{' L'.join(line)}{' h0' if len(line) == 1 else ''}")
+        chart.lines.append(line(middle))
         chart.bands.append(f"M{' L'.join([*upper, *reversed(lower)])} Z")
     for piece in unbroken([each.expected is not None for each in slots]):
         steps = [
