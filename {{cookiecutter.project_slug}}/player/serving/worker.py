@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import select
 import signal
 import socket
 import sys
@@ -26,6 +27,7 @@ from player.settings.sections import Settings
 log = logging.getLogger(__name__)
 
 PATIENCE = 0.1
+QUEUE_SECONDS = 1.0
 READY = "ready"
 
 
@@ -91,7 +93,8 @@ async def serve(app: Any, settings: Settings, sock: socket.socket, wire: Wire, s
     Connection.most = most_connections()
     server = DrainedServer(configure(front, settings))
     asyncio.get_running_loop().set_exception_handler(partial(note_trouble, server, stop))
-    running = asyncio.create_task(server.serve([Listening(fileno=sock.detach())]))
+    port = Listening(fileno=sock.detach())
+    running = asyncio.create_task(server.serve([port]))
     while not server.started and not running.done():
         await asyncio.sleep(PATIENCE / 10)
     if running.done():
@@ -105,8 +108,9 @@ async def serve(app: Any, settings: Settings, sock: socket.socket, wire: Wire, s
         await asyncio.sleep(PATIENCE)
         close_stalled(server.server_state.connections, seen, settings.server.header_timeout_seconds)
     front.draining = True
+    Connection.shares = Listening.shares = Shares([0], 0)  # whoever comes in this one's place counts there now
+    await empty_queue(port)
     take_no_more(server)
-    Connection.shares = Shares([0], 0)  # whoever comes in this one's place counts there now
     await say_goodbye(server, settings.server.drain_seconds)
     server.should_exit = True
     await running
@@ -139,6 +143,13 @@ def take_no_more(server: uvicorn.Server) -> None:
     """Leave new connections to the siblings: the socket is theirs as well."""
     for listening in server.servers:
         listening.close()
+
+
+async def empty_queue(port: socket.socket) -> None:
+    """Wait until each connection that waits at *port* was taken: the last worker to close it would cut them."""
+    deadline = time.monotonic() + QUEUE_SECONDS
+    while select.select([port], [], [], 0)[0] and time.monotonic() < deadline:
+        await asyncio.sleep(0)
 
 
 async def say_goodbye(server: uvicorn.Server, seconds: float) -> None:

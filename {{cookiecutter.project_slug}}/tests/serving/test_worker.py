@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -27,6 +27,7 @@ from tests.postgres import free_port
 def _shares(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a worker notes for its whole process is forgotten afterwards."""
     monkeypatch.setattr(Connection, "shares", Connection.shares)
+    monkeypatch.setattr(Listening, "shares", Listening.shares)
     monkeypatch.setattr(Connection, "most", Connection.most)
 
 
@@ -230,3 +231,25 @@ def test_only_a_trusted_proxy_may_say_who_asks(settings: Settings) -> None:
         found.timeout_graceful_shutdown,
     )
     assert False is found.access_log, "we write a line of our own for each request"
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_port_is_closed_when_its_queue_is_empty(taken: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing it would cut who waits there; for connections that nobody takes it does not wait for ever."""
+    monkeypatch.setattr(worker, "QUEUE_SECONDS", 30 if taken else 0.05)
+    accepted: list[socket.socket] = []
+
+    async def stop(port: socket.socket) -> None:
+        if taken:
+            asyncio.get_running_loop().add_reader(port, lambda: accepted.append(port.accept()[0]))
+        await worker.empty_queue(port)
+
+    with ExitStack() as opened:
+        port = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
+        for _ in range(3):
+            opened.enter_context(socket.create_connection(port.getsockname()))
+        asyncio.run(stop(port))
+        for connection in accepted:
+            connection.close()
+
+    assert (3 if taken else 0) == len(accepted)
