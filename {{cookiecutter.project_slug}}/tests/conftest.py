@@ -75,9 +75,10 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_request() -> Iterator[None]:
-    """Each test starts outside of any request, and a command it runs may not close its files to the next one."""
+def _no_request(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test starts outside of any request, and a command it runs neither closes its files nor slows the next."""
     request_id.set("-")
+    monkeypatch.setattr(os, "nice", lambda by: by, raising=False)
     mask = os.umask(0o022)
     yield
     os.umask(mask)
