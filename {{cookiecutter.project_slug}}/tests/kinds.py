@@ -42,6 +42,7 @@ from player.errors import ModelRefused
 from player.features import Schema, as_given, clean_table
 from player.model import loading, saving
 from player.model.answering import Link
+from player.reading.cells import with_codes
 from player.trust.examination import examine
 
 Build = Callable[[Schema], Any]
@@ -83,7 +84,7 @@ def differences(build: Build, table: pd.DataFrame, settings: Settings) -> list[s
     expected, proba = pipeline.predict(rows).tolist(), pipeline.predict_proba(rows)
     chosen = [list(pipeline.classes_).index(name) for name in expected]
     shown = proba[:, 1] if proba.shape[1] == 2 else proba[np.arange(len(rows)), chosen]
-    preds, probas = link.predict(rows)
+    preds, probas = link.named(*link.predict_table(with_codes(rows)))
     link.warm_up()
     alone = [answer for raw in table.head(10).to_dict("records") for answer in link.answer([raw])]
     found = {

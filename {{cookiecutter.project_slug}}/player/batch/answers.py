@@ -45,8 +45,8 @@ def score_batch(batch: pa.RecordBatch, predictor: Predictor, columns: pa.Schema,
 
     Raises DataError when an answer is of another kind than the classes of the model.
     """
-    answers = answer_batch(batch, predictor, from_csv) if batch.num_rows else [[] for _ in ANSWER]
     kinds = columns.types[-len(ANSWER) :]
+    answers = answer_batch(batch, predictor, kinds[0], from_csv) if batch.num_rows else [[] for _ in ANSWER]
     added = [as_column(values, kind) for values, kind in zip(answers, kinds, strict=True)]
     return pa.RecordBatch.from_arrays([*batch.columns, *added], schema=columns)
 
@@ -63,19 +63,22 @@ def as_column(values: Any, kind: pa.DataType) -> pa.Array:
         raise DataError(f"The answers changed their kind within a file: {str(error).splitlines()[0]}") from None
 
 
-def answer_batch(batch: pa.RecordBatch, predictor: Predictor, from_csv: bool) -> Sequence[Any]:
-    """Return the answers of the current model to all rows at once; where it fails, row by row as the API does."""
+def answer_batch(batch: pa.RecordBatch, predictor: Predictor, kind: pa.DataType, from_csv: bool) -> Sequence[Any]:
+    """Return the answers of the current model to all rows at once; where it fails, row by row as the API does.
+
+    *kind* is the type of a class.
+    """
     chain = predictor.chain
     if chain.links:
         link = chain.links[0]
         try:
             table, warnings = clean_batch(batch, link.model.schema, from_csv)
-            preds, probas = link.predict(table)
+            places, probas = link.predict_table(table)
         except Exception as error:
             log.warning("model %s is asked row by row: %s", link.version, error)
         else:
             same = (pa.repeat(value, batch.num_rows) for value in (link.version, chain.degraded))
-            return (preds, probas, *same, warnings)
+            return (as_column(link.model.manifest.classes, kind).take(pa.array(places)), probas, *same, warnings)
     answers = [predictor.answer(row) for row in batch.to_pylist()]
     texts = [json.dumps(without_usual(answer.warnings) if from_csv else answer.warnings) for answer in answers]
     return (*([getattr(answer, name) for answer in answers] for name in ANSWER[:-1]), texts)

@@ -1,6 +1,7 @@
 """Cleans whole columns of a batch at once, with the values and warnings that `features.clean` gives row by row."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,19 +16,19 @@ from player.repair import Feature
 def clean_batch(batch: pa.RecordBatch, schema: Schema, from_csv: bool) -> tuple[pd.DataFrame, pa.Array]:
     """Return the clean table of a *batch*, shape (rows, features), and the warnings of each row as a JSON list.
 
-    In a CSV file everything is text: with *from_csv* a plain number in a column of numbers is one.
+    Categories are coded, as pandas has them. In a CSV file everything is text: with *from_csv* a plain number in a
+    column of numbers is one.
     """
     columns: dict[str, Any] = {}
-    codes = np.zeros((batch.num_rows, len(schema.features)), dtype="int32")
-    names: list[list[str]] = []
-    for place, feature in enumerate(schema.features):
-        values, codes[:, place], warnings = clean_column(column_of(batch, feature), feature, from_csv)
-        kind: Any = "float64" if feature.kind == "number" else "object"
-        columns[feature.name] = pd.Series(values, dtype=kind)
-        names.append([f"{feature.name}: {warning}" for warning in warnings])
+    found: list[tuple[Any, list[str]]] = []
+    for feature in schema.features:
+        columns[feature.name], codes, warnings = clean_column(column_of(batch, feature), feature, from_csv)
+        if warnings:
+            found.append((codes, [f"{feature.name}: {warning}" for warning in warnings]))
     # What clean says of the names alone is the same for each row.
     ignored = [text for text in clean(dict.fromkeys(batch.schema.names), schema)[1] if text.startswith("ignored: ")]
-    return pd.DataFrame(columns), combine(codes, names, ignored[-1:] if has_extra(batch, schema) else [])
+    always = ignored[-1:] if has_extra(batch, schema) else []
+    return pd.DataFrame(columns, copy=False), combine(found, always, batch.num_rows)
 
 
 def has_extra(batch: pa.RecordBatch, schema: Schema) -> bool:
@@ -42,15 +43,18 @@ def column_of(batch: pa.RecordBatch, feature: Feature) -> pa.Array:
     return pa.nulls(batch.num_rows)
 
 
-def combine(codes: Any, names: list[list[str]], always: list[str]) -> pa.Array:
-    """Return the warnings of each row as JSON text; each combination of *codes* is written once."""
-    key = np.zeros(len(codes), dtype="int64")  # the same for rows with the same codes, and below the number of rows
-    for place, warnings in enumerate(names):
-        if warnings:
-            longer = pa.array(key * (len(warnings) + 1) + codes[:, place])
-            key = longer.dictionary_encode().indices.to_numpy().astype("int64")
+def combine(found: Sequence[tuple[Any, list[str]]], always: list[str], rows: int) -> pa.Array:
+    """Return the warnings of each of so many *rows* as JSON text; each combination of them is written once.
+
+    *found* are, for a column, the number of each row's warning, 0 for none, and the warnings.
+    """
+    key = np.zeros(rows, dtype="int64")  # the same for rows with the same warnings, and below the number of rows
+    for codes, warnings in found:
+        key = pa.array(key * (len(warnings) + 1) + codes).dictionary_encode().indices.to_numpy().astype("int64")
+    some_row = np.zeros(key.max() + 1, dtype="int64")
+    some_row[key] = np.arange(rows)
     texts = []
-    for row in np.unique(key, return_index=True)[1]:
-        found = [names[column][code - 1] for column, code in enumerate(codes[row].tolist()) if code]
-        texts.append(json.dumps(found + always))
+    for row in some_row.tolist():
+        said = [warnings[codes[row] - 1] for codes, warnings in found if codes[row]]
+        texts.append(json.dumps(said + always))
     return pa.DictionaryArray.from_arrays(key, pa.array(texts, pa.string())).cast(pa.string())

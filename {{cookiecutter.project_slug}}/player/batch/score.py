@@ -1,7 +1,10 @@
 """Scores whole files with the same features and the same answer chain as the API, in constant memory."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +24,7 @@ from player.reading.files import is_csv, is_table, read_batches, rows_in
 log = logging.getLogger(__name__)
 
 DONE = "_SUCCESS"  # Spark's name for it too
+MOST_WORKERS = 4  # who writes the result could not keep up with more, and each holds a batch
 
 
 @dataclass
@@ -134,6 +138,21 @@ def counted(scored: pa.RecordBatch, before: int) -> Result:
     return result
 
 
+def worked_ahead(
+    work: Callable[[pa.RecordBatch], pa.RecordBatch], batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """Yield *work* of each batch, in their order; the next ones are worked on meanwhile, on other processors."""
+    workers = min(os.cpu_count() or 1, MOST_WORKERS)
+    waiting: deque[Future[pa.RecordBatch]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for batch in batches:
+            waiting.append(pool.submit(work, batch))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
 def score_file(source: Path, target: Path, predictor: Predictor) -> Iterator[Result]:
     """Score each row of *source*, telling after each batch what was done.
 
@@ -148,8 +167,7 @@ def score_file(source: Path, target: Path, predictor: Predictor) -> Iterator[Res
     remove(part)  # a run that was killed, of either engine, may have left one
     try:
         with closing(open_target(part, columns, is_csv(target))) as writer:
-            for batch in batches:
-                scored = score_batch(batch, predictor, columns, is_csv(source))
+            for scored in worked_ahead(lambda batch: score_batch(batch, predictor, columns, is_csv(source)), batches):
                 writer.write(scored)
                 yield counted(scored, done)
                 done += scored.num_rows

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ import pandas as pd
 from player.errors import ModelFailed
 from player.features import clean, to_table
 from player.learning.asking import ask, shown
-from player.model.fast.plan import Plan, Shortcut
-from player.model.fast.rehearsal import rehearsed_plan
+from player.model.fast.plan import Plan, Shortcut, make_shortcut
+from player.model.fast.rehearsal import rehearsed, rehearsed_plan
 from player.model.loading import Model
+from player.reading.cells import without_codes
 from player.repair import Value
 
 log = logging.getLogger(__name__)
@@ -68,14 +70,28 @@ class Link:
         """
         model, examples = self.model, self.model.manifest.examples
         self.within(seconds, ask, model.pipeline, to_table(examples[:1], model.schema), model.manifest.classes)
+        self.plan = self.rehearse(seconds, "answers single requests", rehearsed_plan)
+
+    @cached_property
+    def shortcut(self) -> Shortcut | None:
+        """What makes the columns of many rows at once; it is made when a batch asks for it."""
+        if isinstance(self.plan, Shortcut):
+            return self.plan
+        found: Shortcut | None = self.rehearse(60.0, "scores files", rehearsed, make_shortcut)
+        return found
+
+    def rehearse(self, seconds: float, does: str, make: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what *make* says the model may be asked by within *seconds*, or None; log what it *does* by that."""
+        model, found = self.model, None
         try:
-            self.plan, why = self.within(
-                seconds, rehearsed_plan, model.pipeline, model.schema, examples, model.manifest.classes
+            found, why = self.within(
+                seconds, make, *arguments, model.pipeline, model.schema, model.manifest.examples, model.manifest.classes
             )
         except ModelFailed as error:
             why = str(error)
-        kind = self.plan.kind if self.plan else "pipeline"
-        log.info("model %s answers single requests from its %s%s", self.version, kind, f" ({why})" if why else "")
+        kind = found.kind if found else "pipeline"
+        log.info("model %s %s from its %s%s", self.version, does, kind, f" ({why})" if why else "")
+        return found
 
     def answer(self, raws: Sequence[Mapping[str, Any]], degraded: bool = False) -> list[Answer]:
         """Return an answer for each raw request; raises ModelFailed when the model gives no usable one."""
@@ -93,7 +109,7 @@ class Link:
         """Return classes and probabilities of clean *rows*: of a single one from the plan, if there is one."""
         if len(rows) == 1 and self.plan is not None:
             if not self.plan.quick:
-                return self.predict_within(1, self.ask_one, rows[0])
+                return self.named(*self.predict_within(1, self.ask_one, rows[0]))
             with contextlib.suppress(Exception):  # the pipeline may know better
                 place, proba = self.plan.ask(rows[0])
                 probability = proba[1] if len(proba) == 2 else proba[place]  # as `shown` has it
@@ -104,7 +120,7 @@ class Link:
             table = to_table(rows, self.model.schema)
         except Exception as error:
             raise ModelFailed(f"the features could not be cleaned: {describe(error)}") from error
-        return self.predict(table)
+        return self.named(*self.predict_within(len(table), self.ask_pipeline, table))
 
     def ask_one(self, row: Mapping[str, Value]) -> tuple[np.ndarray, np.ndarray]:
         """Return what `ask` says of a clean *row*, by the plan where that can."""
@@ -112,20 +128,36 @@ class Link:
             with contextlib.suppress(Exception):
                 place, proba = self.plan.ask(row)
                 return np.array([place]), np.array([proba])
-        return ask(self.model.pipeline, to_table([row], self.model.schema), self.model.manifest.classes)
+        return self.ask_pipeline(to_table([row], self.model.schema))
 
-    def predict(self, table: pd.DataFrame) -> tuple[list[Any], list[float]]:
-        """Return the class and the probability for each row of a clean *table*; raises ModelFailed."""
-        return self.predict_within(len(table), ask, self.model.pipeline, table, self.model.manifest.classes)
+    def ask_pipeline(self, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `ask` says of a clean *table*."""
+        return ask(self.model.pipeline, table, self.model.manifest.classes)
 
-    def predict_within(self, rows: int, function: Callable[..., Any], *arguments: Any) -> tuple[list[Any], list[float]]:
-        """Return the same of what *function*(*arguments*) says of so many *rows*, within their time."""
+    def ask_table(self, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Return the same of a clean *table* whose categories are coded, by the shortcut where there is one."""
+        if self.shortcut is not None:
+            with contextlib.suppress(Exception):
+                return self.shortcut.ask_table(table)
+        return self.ask_pipeline(without_codes(table))
+
+    def predict_table(self, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Return the place of the class and the probability for each row of such a *table*; raises ModelFailed."""
+        _ = self.shortcut  # made now, beyond the time of these rows
+        return self.predict_within(len(table), self.ask_table, table)
+
+    def named(self, places: np.ndarray, probas: np.ndarray) -> tuple[list[Any], list[float]]:
+        """Return the classes at these *places*, and *probas*, as they are answered."""
+        return [self.model.manifest.classes[place] for place in places], probas.tolist()
+
+    def predict_within(self, rows: int, function: Callable[..., Any], *arguments: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return places and probabilities by what *function*(*arguments*) says of so many *rows*, within their time."""
         if self.resting:
             raise ModelFailed("it failed too often and rests")
         try:
             # A second more for each thousand rows: the budget is meant for one applicant.
             seconds = self.seconds + (rows - 1) / 1000
-            answered = self.answers(*self.within(seconds, function, *arguments))
+            answered = to_answer(*self.within(seconds, function, *arguments))
         except Exception as error:
             failure = error if isinstance(error, ModelFailed) else ModelFailed(f"it answered no table of numbers "
                                                                                f"({type(error).__name__})")  # fmt: skip
@@ -134,13 +166,6 @@ class Link:
             raise failure from error
         self.failures, self.trouble = 0, ""
         return answered
-
-    def answers(self, chosen: np.ndarray, proba: np.ndarray) -> tuple[list[Any], list[float]]:
-        """Return what `ask` said of some rows as classes and the probabilities to answer; raises ModelFailed."""
-        if not np.isfinite(proba).all():
-            raise ModelFailed("it gave probabilities that are no numbers")
-        classes = self.model.manifest.classes
-        return [classes[place] for place in chosen], shown(chosen, proba).clip(0.0, 1.0).round(DIGITS).tolist()
 
     def failed(self, trouble: str) -> None:
         """Count a failure; a model that keeps failing must not cost every request its time budget."""
@@ -172,6 +197,13 @@ class Link:
         if error is not None:
             raise ModelFailed(f"it raised {describe(error)}") from error
         return result
+
+
+def to_answer(chosen: np.ndarray, proba: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `ask` said of some rows with the probabilities to answer; raises ModelFailed."""
+    if not np.isfinite(proba).all():
+        raise ModelFailed("it gave probabilities that are no numbers")
+    return chosen, shown(chosen, proba).clip(0.0, 1.0).round(DIGITS)
 
 
 def rounded(proba: float) -> float:

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from player.repair import DECIMAL, LARGEST, Feature, as_text, repair
+from player.repair import DECIMAL, LARGEST, Feature, Value, as_text, repair
 
 PLAIN_NUMBER = r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 Cleaned = tuple[Any, Any, list[str]]  # values, the number of each row's warning (0: none), the warnings
@@ -23,27 +23,47 @@ def as_arrow(column: pd.Series) -> pa.Array:
 
 
 def clean_column(column: pa.Array, feature: Feature, written: bool = False) -> Cleaned:
-    """Return one clean column; only what is no number within its range goes through `repair`, each value once.
+    """Return one clean column: float64, or the codes of categories; each value goes through `repair` once.
 
-    *written*: it comes from where everything is text, such as a CSV file.
+    Numbers within their range do not even do that. *written*: it comes from where everything is text, such as a CSV
+    file.
     """
-    numbers = np.full(len(column), np.nan)
-    if feature.kind == "number":
-        numbers = as_numbers(column, written and feature.comma != DECIMAL)
+    if feature.kind == "category":
+        given, places = unique(column)
+        categories, codes, warnings = repair_each(given, feature, written)
+        known = sorted({value for value in categories if isinstance(value, str)})
+        code: dict[Value, int] = {value: place for place, value in enumerate(known)}
+        coded = np.array([code.get(value, -1) for value in categories], dtype="int32")[places]
+        return pd.Categorical.from_codes(coded, pd.Index(known, dtype=object)), codes[places], warnings
+    numbers = as_numbers(column, written and feature.comma != DECIMAL)
     fine = (numbers >= feature.low) & (numbers <= feature.high) & (np.abs(numbers) <= LARGEST)
-    values = numbers if feature.kind == "number" else np.full(len(column), np.nan, dtype=object)
-    codes = np.zeros(len(column), dtype="int32")
+    found = np.zeros(len(column), dtype="int32")
     odd = np.flatnonzero(~fine)
     if not odd.size:
-        return values, codes, []
-    given, first = unique(column.take(pa.array(odd)))
+        return numbers, found, []
+    given, places = unique(column.take(pa.array(odd)))
+    values, codes, warnings = repair_each(given, feature, written)
+    numbers[odd] = np.array(values, dtype="float64")[places]  # None is NaN
+    found[odd] = codes[places]
+    return numbers, found, warnings
+
+
+def with_codes(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a clean *table* whose categories are coded."""
+    return table.astype({name: "category" for name, kind in table.dtypes.items() if pd.api.types.is_object_dtype(kind)})
+
+
+def without_codes(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a clean *table* with categories as objects, as pipelines take it."""
+    return table.astype({name: object for name, kind in table.dtypes.items() if kind == "category"})
+
+
+def repair_each(given: list[Any], feature: Feature, written: bool) -> tuple[list[Value], Any, list[str]]:
+    """Return what `repair` makes of each value, the number of its warning (0: none), and the warnings."""
     repaired = [repair(value, feature, written) for value in given]
     warnings = sorted({warning for _, warning in repaired if warning})
     code = {warning: place for place, warning in enumerate(["", *warnings])}
-    chosen = np.array([np.nan if value is None else value for value, _ in repaired], dtype=values.dtype)
-    values[odd] = chosen[first]
-    codes[odd] = np.array([code[warning] for _, warning in repaired])[first]
-    return values, codes, warnings
+    return [value for value, _ in repaired], np.array([code[text] for _, text in repaired], dtype="int32"), warnings
 
 
 def as_numbers(column: pa.Array, written: bool) -> Any:

@@ -1,9 +1,13 @@
 """A file is scored as the API would answer it, whole or not at all."""
 
 import json
+import os
 import random
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -13,7 +17,7 @@ from click.testing import CliRunner
 from filelock import FileLock
 
 from player.batch.columns import clean_batch
-from player.batch.score import score
+from player.batch.score import score, worked_ahead
 from player.cli import main
 from player.config import Settings
 from player.errors import DataError
@@ -21,6 +25,7 @@ from player.features import clean, to_table
 from player.model import saving, store
 from player.model.predictor import Predictor
 from player.reading import files
+from player.reading.cells import without_codes
 from player.training import train
 
 
@@ -141,7 +146,7 @@ def test_columns_are_cleaned_as_rows_are(predictor: Predictor, values: list[obje
     found, warnings = clean_batch(batch, schema, from_csv)
 
     one_by_one = [clean(raw, schema, written=from_csv) for raw in batch.to_pylist()]
-    pd.testing.assert_frame_equal(to_table([row for row, _ in one_by_one], schema), found)
+    pd.testing.assert_frame_equal(to_table([row for row, _ in one_by_one], schema), without_codes(found))
     assert [row_warnings for _, row_warnings in one_by_one] == [json.loads(text) for text in warnings.to_pylist()]
 
 
@@ -268,6 +273,40 @@ def test_without_spark_one_line_says_how_to_install_it(
 
     assert 1 == result.exit_code
     assert 'pip install ".[spark]"' in result.stderr.splitlines()[-1]
+
+
+def test_batches_are_worked_on_ahead_and_stay_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more than there are workers, so that none waits: the rest of the file stays where it is."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    read: list[int] = []
+    begun: list[int] = []
+    free = threading.Event()
+
+    def batches() -> Iterator[Any]:
+        for number in range(20):
+            read.append(number)
+            yield number
+
+    def work(number: Any) -> Any:
+        begun.append(number)
+        assert number > 0 or free.wait(10)  # the first one ends last
+        return number
+
+    found = worked_ahead(work, batches())
+    threading.Timer(0.3, free.set).start()
+
+    assert 0 == next(found)
+    assert [0, 1, 2] == read == sorted(begun)
+    assert list(range(1, 20)) == list(found)
+
+
+def test_work_that_fails_ahead_is_told_in_its_turn() -> None:
+    """And ends the run."""
+    found = worked_ahead(lambda number: 1 // (3 - number), iter([1, 2, 3, 4, 5]))  # type: ignore[arg-type]
+
+    assert [0, 1] == [next(found), next(found)]
+    with pytest.raises(ZeroDivisionError):
+        next(found)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])

@@ -27,10 +27,12 @@ from player.model import loading, saving, store
 from player.model.answering import Link
 from player.model.fast import rehearsal
 from player.model.fast.calibration import at_temperature, each_by_itself
-from player.model.fast.plan import Plan, Shortcut, make_plan
-from player.model.fast.rehearsal import odd_rows, rehearsed_plan
+from player.model.fast.plan import Plan, Shortcut, make_plan, make_shortcut
+from player.model.fast.preparation import Preparation
+from player.model.fast.rehearsal import odd_rows, rehearsed, rehearsed_plan
 from player.model.fast.scorecard import Scorecard, Scorecards
 from player.model.fast.trees import Forest
+from player.reading.cells import with_codes
 from player.training import Trained, build_pipeline
 
 pytestmark = pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
@@ -91,6 +93,13 @@ class Case:
         answers = [plan.ask(row) for row in rows]
         assert chosen.tolist() == [place for place, _ in answers]
         assert np.abs(proba - [said for _, said in answers]).max() <= 1e-12
+        shortcut, reason = rehearsed(make_shortcut, pipeline, self.schema, self.examples, list(pipeline.classes_))
+        if shortcut is None:
+            assert "takes a table with names" in reason
+            return
+        places, probas = shortcut.ask_table(with_codes(to_table(rows, self.schema)))
+        assert chosen.tolist() == places.tolist()
+        assert np.abs(proba - probas).max() <= 1e-12
 
 
 @pytest.fixture(name="case")
@@ -393,6 +402,37 @@ def test_one_row_and_many_are_answered_alike(
 
     assert link.plan is not None
     assert link.answer(examples) == [link.answer([example])[0] for example in examples]
+
+
+def test_a_file_is_scored_without_the_pipeline(
+    model_settings: Settings, table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where that fails it is asked all the same; without a shortcut it is asked at once."""
+    link = Link(loading.load(store.current_manifest(model_settings).version, model_settings), 5.0)
+    coded = with_codes(clean_table(table, link.model.schema))
+    places, probas = link.predict_table(coded)
+    asked: list[Any] = []
+    ask_pipeline = link.ask_pipeline
+    monkeypatch.setattr(link, "ask_pipeline", lambda given: asked.append(given) or ask_pipeline(given))
+
+    assert np.array_equal(places, link.predict_table(coded)[0])
+    assert [] == asked
+    for broken in (Shortcut(None, [], None), None):  # type: ignore[arg-type]
+        monkeypatch.setattr(link, "shortcut", broken)
+        again = link.predict_table(coded)
+        assert np.array_equal(places, again[0])
+        assert np.array_equal(probas, again[1])
+    assert 2 == len(asked)
+
+
+def test_columns_that_differ_in_a_file_are_refused(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are made by another function than those of one row."""
+    pipeline = case.fit(make_pipeline(columns(case.schema), GaussianNB()))
+    assert isinstance(case.plan(pipeline)[0], Shortcut)
+    matrix = Preparation.matrix
+    monkeypatch.setattr(Preparation, "matrix", lambda *given: matrix(*given) + 1e-9)
+
+    assert (None, True) == ((found := case.plan(pipeline))[0], "the steps before it make other columns" in found[1])
 
 
 def test_a_plan_that_fails_leaves_the_answer_to_the_pipeline(model_settings: Settings) -> None:

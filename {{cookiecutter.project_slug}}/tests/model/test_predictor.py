@@ -407,6 +407,6 @@ def test_the_time_budget_is_that_of_one_row(
         link, "within", lambda given, *_: asked.append(given) or (np.zeros(rows, int), np.eye(2)[[0] * rows])
     )
 
-    link.predict(pd.DataFrame(index=range(rows)))
+    link.predict_within(rows, link.ask_pipeline, pd.DataFrame(index=range(rows)))
 
     assert [pytest.approx(seconds)] == asked

@@ -12,6 +12,7 @@ from itertools import takewhile
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.pipeline import Pipeline
@@ -99,9 +100,16 @@ class Shortcut:
 
     def ask(self, row: Mapping[str, Value]) -> tuple[int, list[float]]:
         """Return what `Plan.ask` does."""
-        vector: Any = self.preparation.vector(row)[np.newaxis]
-        chosen, proba = ask(self.classifier, vector, self.classifier.classes_.tolist())
+        chosen, proba = self.ask_vectors(self.preparation.vector(row)[np.newaxis])
         return int(chosen[0]), proba[0].tolist()
+
+    def ask_table(self, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `ask` of the pipeline says of a clean *table* whose categories are coded."""
+        return self.ask_vectors(self.preparation.matrix(table))
+
+    def ask_vectors(self, vectors: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return the same of rows that are prepared: shape (rows, columns)."""
+        return ask(self.classifier, vectors, self.classifier.classes_.tolist())
 
 
 def make_plan(pipeline: Any, schema: Schema, example: Mapping[str, Value]) -> Plan:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from player.features import Schema, to_table
@@ -56,6 +57,19 @@ class Preparation:
         for name, columns, unseen in self.categories:
             values += columns.get(row[name], unseen)
         return np.array(values).take(self.order)
+
+    def matrix(self, table: pd.DataFrame) -> np.ndarray:
+        """Return the same of each row of a clean *table* whose categories are coded: shape (rows, columns)."""
+        made: list[Any] = [np.full(len(table), value) for value in self.constants]
+        for name, missing, forms in self.numbers:
+            numbers = table[name].to_numpy()
+            gaps = np.isnan(numbers)
+            made += [np.where(gaps, gap, form.of(numbers)) for gap, form in zip(missing, forms, strict=True)]
+        for name, columns, unseen in self.categories:
+            categories = [*table[name].cat.categories, None]  # the code of a missing one is -1: the last
+            known = np.array([columns.get(value, unseen) for value in categories])
+            made += list(known.T[:, table[name].cat.codes])
+        return np.array([made[place] for place in self.order]).T
 
 
 def measure(steps: Sequence[Any], schema: Schema, example: Mapping[str, Value]) -> Preparation:

@@ -1,8 +1,8 @@
 """Before a plan is used it answers the rows that it could get wrong, and must say what the pipeline says."""
 
 import random
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,10 +14,12 @@ from player.model.fast.preparation import UNSEEN_CATEGORY
 from player.model.fast.splits import beside_splits, same_splits
 from player.model.fast.steps import NotMeasured, prepare
 from player.model.fast.trees import Forest
+from player.reading.cells import with_codes
 from player.repair import LARGEST, Feature, Value
 
 LARGEST_DIFFERENCE = 1e-12
 PROBE_ROWS = 500
+PlanOrShortcut = TypeVar("PlanOrShortcut", Plan, Shortcut)
 FEW_ROWS = 40
 PROBE_VECTORS = 10_000  # two for each split: those of 100 boosted trees, and of some trees of a large forest
 
@@ -29,20 +31,29 @@ def rehearsed_plan(
 
     None where there is no plan. *examples* are clean rows, at least one.
     """
-    reasons = []
-    for make in (make_plan, make_shortcut):
-        try:
-            plan = make(pipeline, schema, examples[0])
-            trouble = differs(plan, pipeline, schema, examples, classes)
-        except NotMeasured as reason:
-            reasons.append(str(reason))
-        except Exception as error:  # whatever a library makes of a model; its text may hold values
-            reasons.append(f"{type(error).__name__} while it was measured")
-        else:
-            if not trouble:
-                return plan, "; ".join(reasons)
-            reasons.append(f"its {plan.kind} is not used: {trouble}")
-    return None, "; ".join(dict.fromkeys(reasons))
+    plan, why = rehearsed(make_plan, pipeline, schema, examples, classes)
+    if plan is not None:
+        return plan, ""
+    shortcut, why_none = rehearsed(make_shortcut, pipeline, schema, examples, classes)
+    return shortcut, "; ".join(dict.fromkeys(filter(None, (why, why_none))))
+
+
+def rehearsed(
+    make: Callable[..., PlanOrShortcut],
+    pipeline: Any,
+    schema: Schema,
+    examples: Sequence[Mapping[str, Value]],
+    classes: Sequence[Any],
+) -> tuple[PlanOrShortcut | None, str]:
+    """Return what *make* makes of *pipeline*, or None, and why, when it cannot or it must not be used."""
+    try:
+        plan = make(pipeline, schema, examples[0])
+        trouble = differs(plan, pipeline, schema, examples, classes)
+    except NotMeasured as reason:
+        return None, str(reason)
+    except Exception as error:  # whatever a library makes of a model; its text may hold values
+        return None, f"{type(error).__name__} while it was measured"
+    return (None, f"its {plan.kind} is not used: {trouble}") if trouble else (plan, "")
 
 
 def differs(
@@ -59,9 +70,11 @@ def differs(
     rows = [*examples, *odd_rows(schema, PROBE_ROWS), *one_of_each(schema)]
     table = to_table(rows, schema)
     for preparation, steps in plan.prepared:
+        columns = prepare(steps, table)
         vectors = np.stack([preparation.vector(row) for row in rows])
-        if not np.array_equal(vectors, prepare(steps, table), equal_nan=True):
-            return "the steps before it make other columns"
+        for made in (vectors, preparation.matrix(with_codes(table))):
+            if not np.array_equal(made, columns, equal_nan=True):
+                return "the steps before it make other columns"
     # A classifier that is asked itself says the same of the same columns: then a few rows are enough.
     rows, table = (rows, table) if plan.quick else (rows[:FEW_ROWS], table.head(FEW_ROWS))
     chosen, proba = ask(pipeline, table, classes)
