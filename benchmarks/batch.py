@@ -27,10 +27,10 @@ import sys
 import pyarrow as pa
 import pyarrow.parquet as pq
 from player.config import load_settings
-from player.model import store
+from player.model import loading, store
 
 settings = load_settings()
-model = store.load(store.current_manifest(settings).version, settings)
+model = loading.load(store.current_manifest(settings).version, settings)
 file, writer = pq.ParquetFile(sys.argv[1]), None
 for batch in file.iter_batches(100_000):
     table = batch.to_pandas()

@@ -27,6 +27,9 @@ def batch(context: click.Context, source: Path, target: Path, again: bool, engin
 
     A file that is done is not done again, so a run that was stopped goes on where it was.
     """
+    from player.learning.processors import use_one_thread
+
+    use_one_thread()
     from player.batch.run import run
 
     result = run(source, target, begin(context.obj), again, engine)

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -139,10 +139,9 @@ def counted(scored: pa.RecordBatch, before: int) -> Result:
 
 
 def worked_ahead(
-    work: Callable[[pa.RecordBatch], pa.RecordBatch], batches: Iterable[pa.RecordBatch]
-) -> Iterator[pa.RecordBatch]:
-    """Yield *work* of each batch, in their order; the next ones are worked on meanwhile, on other processors."""
-    workers = min(os.cpu_count() or 1, MOST_WORKERS)
+    work: Callable[[pa.RecordBatch], pa.RecordBatch], batches: Iterable[pa.RecordBatch], workers: int
+) -> Generator[pa.RecordBatch]:
+    """Yield *work* of each batch, in their order; so many *workers* work on the next ones meanwhile."""
     waiting: deque[Future[pa.RecordBatch]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for batch in batches:
@@ -164,11 +163,22 @@ def score_file(source: Path, target: Path, predictor: Predictor) -> Iterator[Res
     check_headings(source, given.names, predictor.schema.names if predictor.schema else [])
     columns = with_answers(given, predictor)
     done = 0
+
+    def work(batch: pa.RecordBatch) -> pa.RecordBatch:
+        return score_batch(batch, predictor, columns, is_csv(source))
+
+    def write(scored: pa.RecordBatch) -> pa.RecordBatch:
+        writer.write(scored)
+        return scored
+
     remove(part)  # a run that was killed, of either engine, may have left one
     try:
-        with closing(open_target(part, columns, is_csv(target))) as writer:
-            for scored in worked_ahead(lambda batch: score_batch(batch, predictor, columns, is_csv(source)), batches):
-                writer.write(scored)
+        with (
+            closing(open_target(part, columns, is_csv(target))) as writer,
+            closing(worked_ahead(work, batches, min(os.cpu_count() or 1, MOST_WORKERS))) as worked,
+            closing(worked_ahead(write, worked, 1)) as written,
+        ):
+            for scored in written:
                 yield counted(scored, done)
                 done += scored.num_rows
         put_in_place(part, target)

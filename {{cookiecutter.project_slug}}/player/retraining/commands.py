@@ -17,7 +17,7 @@ def retrain(context: click.Context, if_drifted: bool, activate: bool, as_json: b
 
     Exit code 0: done, whatever was decided; 1: it could not be done, the old model stays; 2: wrong configuration.
     """
-    from player.retraining.low_priority import be_nice
+    from player.learning.processors import be_nice
 
     be_nice()
     from player.retraining.retrain import retrain as retrain_now

@@ -1,6 +1,9 @@
 """`player batch`, as it is typed."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,3 +88,16 @@ def test_without_a_model_nothing_is_scored(settings: Settings, tmp_path: Path) -
 
     with pytest.raises(ModelMissing, match="No model can score"):
         batch_run.run(tmp_path / "in.csv", tmp_path / "out.csv", settings)
+
+
+def test_each_batch_is_computed_by_one_thread(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several are worked on at once; NumPy reads this when it is imported, and by then it is there."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")
+
+    batch(result())
+
+    assert ["1", "1", "3"] == [os.environ[f"{name}_NUM_THREADS"] for name in ("OMP", "OPENBLAS", "MKL")]
+    program = "import sys, player.cli, player.learning.processors; sys.exit('numpy' in sys.modules)"
+    assert 0 == subprocess.run([sys.executable, "-c", program], check=False).returncode

@@ -1,7 +1,6 @@
 """A file is scored as the API would answer it, whole or not at all."""
 
 import json
-import os
 import random
 import sys
 import threading
@@ -275,9 +274,8 @@ def test_without_spark_one_line_says_how_to_install_it(
     assert 'pip install ".[spark]"' in result.stderr.splitlines()[-1]
 
 
-def test_batches_are_worked_on_ahead_and_stay_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_are_worked_on_ahead_and_stay_in_their_order() -> None:
     """One more than there are workers, so that none waits: the rest of the file stays where it is."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
     read: list[int] = []
     begun: list[int] = []
     free = threading.Event()
@@ -292,7 +290,7 @@ def test_batches_are_worked_on_ahead_and_stay_in_their_order(monkeypatch: pytest
         assert number > 0 or free.wait(10)  # the first one ends last
         return number
 
-    found = worked_ahead(work, batches())
+    found = worked_ahead(work, batches(), 2)
     threading.Timer(0.3, free.set).start()
 
     assert 0 == next(found)
@@ -302,7 +300,7 @@ def test_batches_are_worked_on_ahead_and_stay_in_their_order(monkeypatch: pytest
 
 def test_work_that_fails_ahead_is_told_in_its_turn() -> None:
     """And ends the run."""
-    found = worked_ahead(lambda number: 1 // (3 - number), iter([1, 2, 3, 4, 5]))  # type: ignore[arg-type]
+    found = worked_ahead(lambda number: 1 // (3 - number), iter([1, 2, 3, 4, 5]), 2)  # type: ignore[arg-type]
 
     assert [0, 1] == [next(found), next(found)]
     with pytest.raises(ZeroDivisionError):

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from player.cli import main
 from player.config import Settings
-from player.retraining import low_priority, retrain, schedule
+from player.learning import processors
+from player.retraining import retrain, schedule
 from player.retraining.report import KEPT, Outcome
 
 
@@ -19,7 +20,7 @@ def _calls(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[tuple[An
     """What the commands wanted done; nothing of it is."""
     calls: list[tuple[Any, ...]] = []
     outcome = Outcome(KEPT, "Kept it.", warnings=["Labels are odd."], page="output/page.html")
-    monkeypatch.setattr(low_priority, "be_nice", lambda: calls.append(("nice",)))
+    monkeypatch.setattr(processors, "be_nice", lambda: calls.append(("nice",)))
     monkeypatch.setattr(retrain, "retrain", lambda _, *wanted: calls.append(wanted) or outcome)
     scheduler = SimpleNamespace(start=lambda: calls.append(("started",)))
     monkeypatch.setattr(schedule, "create_scheduler", lambda *wanted: calls.append(wanted) or scheduler)
@@ -85,7 +86,7 @@ def test_a_heavy_command_lets_others_go_first(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
 
-    low_priority.be_nice()
+    processors.be_nice()
 
     assert [10] == steps
     assert ("3", "1") == (os.environ["OMP_NUM_THREADS"], os.environ["MKL_NUM_THREADS"])
@@ -96,6 +97,6 @@ def test_without_priorities_there_is_still_one_thread(monkeypatch: pytest.Monkey
     monkeypatch.delattr(os, "nice", raising=False)
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
 
-    low_priority.be_nice()
+    processors.be_nice()
 
     assert "1" == os.environ["OPENBLAS_NUM_THREADS"]

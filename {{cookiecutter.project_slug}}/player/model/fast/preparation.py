@@ -60,16 +60,23 @@ class Preparation:
 
     def matrix(self, table: pd.DataFrame) -> np.ndarray:
         """Return the same of each row of a clean *table* whose categories are coded: shape (rows, columns)."""
-        made: list[Any] = [np.full(len(table), value) for value in self.constants]
+        made = np.empty((len(self.order), len(table)))
+        places = iter(np.argsort(self.order))
+        for value in self.constants:
+            made[next(places)] = value
         for name, missing, forms in self.numbers:
             numbers = table[name].to_numpy()
-            gaps = np.isnan(numbers)
-            made += [np.where(gaps, gap, form.of(numbers)) for gap, form in zip(missing, forms, strict=True)]
+            gaps = np.flatnonzero(np.isnan(numbers))
+            for value, form in zip(missing, forms, strict=True):
+                column = made[next(places)]
+                column[:] = form.of(numbers)
+                column[gaps] = value
         for name, columns, unseen in self.categories:
+            codes = table[name].cat.codes.to_numpy().astype("intp")
             categories = [*table[name].cat.categories, None]  # the code of a missing one is -1: the last
-            known = np.array([columns.get(value, unseen) for value in categories])
-            made += list(known.T[:, table[name].cat.codes])
-        return np.array([made[place] for place in self.order]).T
+            for known in np.array([columns.get(value, unseen) for value in categories]).T:
+                np.take(known, codes, out=made[next(places)], mode="wrap")
+        return made.T
 
 
 def measure(steps: Sequence[Any], schema: Schema, example: Mapping[str, Value]) -> Preparation:
