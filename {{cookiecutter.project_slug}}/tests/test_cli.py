@@ -21,6 +21,7 @@ from player.inspection import inspect
 from player.model import store
 from player.storage.local.rescue import open_spool
 from player.training import read_table
+from tests.postgres import free_port
 
 
 def run(*arguments: str) -> Result:
@@ -87,8 +88,9 @@ def test_config_masks_secrets(home: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert "hidden-words" not in result.output
 
 
-def test_doctor_names_what_is_missing(home: Path) -> None:
+def test_doctor_names_what_is_missing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`player doctor` exits with 1 in production without secrets, and says the fix."""
+    monkeypatch.setenv("PLAYER_SERVER__PORT", str(free_port()))  # the usual one may be somebody's
     result = run("-e", "production", "doctor")
 
     assert result.exit_code == 1
