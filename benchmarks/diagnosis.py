@@ -58,8 +58,10 @@ def packaged(package: str, path: str) -> Path:
 
 def loans(rng: np.random.Generator) -> tuple[pd.DataFrame, int]:
     """Return the project's own applicants."""
-    world = importlib.import_module("customer.world")
-    table: pd.DataFrame = world.sample(rng, 13_000).drop(columns=world.PROBABILITY).rename(columns={world.LABEL: LABEL})
+    worlds = importlib.import_module("customer.world")
+    world = worlds.load("loans")
+    rows: pd.DataFrame = world.sample(rng, 13_000)
+    table = rows.drop(columns=worlds.PROBABILITY).rename(columns={world.label: LABEL})
     return table.astype(dict.fromkeys(table.select_dtypes("Int64"), "float64")), 5000
 
 
