@@ -191,11 +191,14 @@ def judge(kind: Kind, called: tuple[str, ...]) -> bool:
     return called[0] in (*kind.causes, NATURE) if kind.undecidable else called[0] == kind.causes[0]
 
 
-def run(case: Case, kind: Kind, seed: int, rows: int) -> dict[str, Any]:
-    """Return what the diagnosis said about one disturbed sample."""
+def run(case: Case, kind: Kind, seed: int, rows: int, onset: bool) -> dict[str, Any]:
+    """Return what the diagnosis said about one disturbed sample; with *onset* undisturbed rows come before it."""
     report = importlib.import_module("player.monitoring.reports").report
     rng = np.random.default_rng([seed, len(kind.name), sum(map(ord, kind.name))])
     features, labels, names = disturb(kind, case, rng, rows)
+    earlier = rng.integers(len(case.pool), size=rng.integers(rows // 2, 4 * rows) if onset else 0)
+    features = pd.concat([case.pool.iloc[earlier], features], ignore_index=True)
+    labels = np.concatenate([case.labels[earlier], labels])
     table = answered(case, features, labels)
     begin = time.perf_counter()
     found = report(table, case.trained.profile, case.settings.monitoring, case.trained.metrics)
@@ -209,6 +212,7 @@ def run(case: Case, kind: Kind, seed: int, rows: int) -> dict[str, Any]:
         "evidence": found.diagnosis.evidence, "seconds": spent, "accuracy": accuracy, "state": found.diagnosis.state,
         "expected": found.figures.expected_accuracy,
         "trusted": found.promise.trusted if getattr(found, "promise", None) else True,
+        "away": found.onset.row - len(earlier) if onset and found.onset else None,
     }  # fmt: skip
 
 
@@ -224,7 +228,7 @@ def run_all(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             many = arguments.undisturbed if not kind.causes else arguments.seeds
             for seed in range(arguments.first_seed, arguments.first_seed + many):
                 try:
-                    outcome = run(cases[seed % SPLITS], kind, seed + others, arguments.rows)
+                    outcome = run(cases[seed % SPLITS], kind, seed + others, arguments.rows, arguments.onset)
                 except NotHere:
                     continue
                 outcomes.append({"table": table, **outcome})
@@ -237,7 +241,7 @@ def run_all(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 # --- tables of results -----------------------------------------------------------------------------------------------
 
 
-def show(outcomes: list[dict[str, Any]], wrong: bool) -> None:
+def show(outcomes: list[dict[str, Any]], wrong: bool, onset: bool) -> None:
     """Print what was called right, by cause, by kind and by table."""
     by_kind: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for each in outcomes:
@@ -258,7 +262,7 @@ def show(outcomes: list[dict[str, Any]], wrong: bool) -> None:
         if runs:
             line = f"{table:<10} right {share(runs, 'right'):.1%}, named {share(runs, 'named'):.1%}"
             print(line + f", {1000 * np.median([each['seconds'] for each in runs]):.0f} ms a report")
-    show_expected(outcomes)
+    show_onset(outcomes) if onset else show_expected(outcomes)
     for each in outcomes if wrong else []:
         if not each["right"] or not each["named"]:
             print(f"\n{each['table']} / {each['kind']} / {each['seed']}: {each['features']} -> {each['called']}")
@@ -277,6 +281,16 @@ def show_expected(outcomes: list[dict[str, Any]]) -> None:
                   f"{100 * np.abs(errors).max():.0f}, within 2 points {within:.0%}")  # fmt: skip
 
 
+def show_onset(outcomes: list[dict[str, Any]]) -> None:
+    """Print how often the row was found from which on it is so, of the runs that were called right."""
+    for true in dict.fromkeys(each["true"] for each in outcomes if each["true"]):
+        away = [each["away"] for each in outcomes if each["true"] == true and each["right"]]
+        said = np.array([each for each in away if each is not None] or [np.nan])
+        near = sum(each is not None and abs(each) <= 100 for each in away)
+        print(f"onset, {' + '.join(true):<44}{len(away):>5} runs: within 100 rows {near / max(len(away), 1):.0%}, "
+              f"none said {away.count(None)}, median {np.median(said):+.0f}")  # fmt: skip
+
+
 def share(runs: list[dict[str, Any]], key: str) -> float:
     """Return the share of *runs* for which *key* is true."""
     return float(np.mean([bool(each[key]) for each in runs]))
@@ -292,6 +306,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=500)
     parser.add_argument("--tables", default=",".join(TABLES))
     parser.add_argument("--only", default="", help="kinds whose name holds this")
+    parser.add_argument("--onset", action="store_true", help="streams: 250 to 2,000 undisturbed rows come first")
     parser.add_argument("--tuning", action="store_true", help="the kinds and seeds for choosing thresholds")
     parser.add_argument("--wrong", action="store_true", help="print every run that was called wrongly")
     parser.add_argument("--json", type=Path, help="write all outcomes there")
@@ -301,7 +316,7 @@ def main() -> None:
     for concern in ("CONFIDENTIALITY", "INTEGRITY", "AVAILABILITY"):  # the template folder has no answers yet
         os.environ.setdefault(f"PLAYER_RATING__{concern}", "low")
     outcomes = run_all(arguments)
-    show(outcomes, arguments.wrong)
+    show(outcomes, arguments.wrong, arguments.onset)
 
 
 if __name__ == "__main__":

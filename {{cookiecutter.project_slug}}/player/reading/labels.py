@@ -65,12 +65,14 @@ def same_label(one: Any, other: Any) -> bool:
     return key_of(one) == key_of(other)
 
 
-def read_label_column(table: pd.DataFrame, name: str) -> pd.Series:
+def read_label_column(table: pd.DataFrame | pd.Series, name: str) -> pd.Series:
     """Return the label column *name* of *table* as classes (rows,), None where a cell is empty; raises DataError.
 
+    A `training.py` that is older than the rest of the project hands over the column alone.
     Labels are taken as they are written: whole numbers become numbers, true and false truth values, all else stays
     text: `01` is not 1, and `None` and `NA` are words like others.
     """
+    table = pd.DataFrame({name: table}) if isinstance(table, pd.Series) else table
     if name not in table.columns:
         found = ", ".join(map(repr, map(str, table.columns[:8])))
         raise DataError(f"There is no column {name!r} to learn (found {found} …); name it with --label or in [data].")
