@@ -90,7 +90,7 @@ def moved(
             values["number"] += copy * len(rows)
             values["look_at"] = None
         else:
-            values |= {name: f"{values[name]}-{copy}" for name in ("id", "request_id") if name in values}
+            values |= {name: f"{copy:06}-{values[name]}" for name in ("id", "request_id") if name in values}
         yield tuple(values.values())
 
 
@@ -102,10 +102,14 @@ def fill(url: str, columns: dict[str, list[str]], base: dict[str, list[tuple[Any
     sqlite = backend.get_backend_name() == "sqlite"
     address = str(backend.database) if sqlite else url.replace("+psycopg", "")
     with sqlite3.connect(address) if sqlite else psycopg.connect(address) as database:
+        if isinstance(database, sqlite3.Connection):
+            database.execute("PRAGMA synchronous = OFF")
         for table in TABLES:
             database.execute(f"DELETE FROM {table}")  # noqa: S608
         for copy in range(copies):
             by = (copies - 1 - copy) * (last - first + GAP)
+            if copy % 100 == 0:
+                database.commit()
             for table, names in columns.items():
                 rows = moved(table, names, base[table], copy, by)
                 if isinstance(database, sqlite3.Connection):
