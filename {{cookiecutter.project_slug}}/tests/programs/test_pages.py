@@ -1,70 +1,27 @@
 """The pages in a real browser: nothing it complains about, nothing from elsewhere, nothing too wide, the same figures.
 
-For `tox -e browser`, with Debian's chromium, or the program that PLAYER_TEST_BROWSER names.
+For `tox -e programs`, with Debian's chromium, or the program that PLAYER_TEST_BROWSER names.
 """
 
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PROJECT, clean_environment, scratch_project
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from player.config import load_settings
-from player.model import saving, store
-from player.storage import queries
 from player.training import Trained
-from tests.service import Service, wait_until
+from tests.programs.game import ASKED, run, stored
+from tests.service import Service
 
 WIDTHS = {"phone": 390, "laptop": 1280, "projector": 1920}
 PROGRAM = os.environ.get("PLAYER_TEST_BROWSER") or shutil.which("chromium") or shutil.which("google-chrome")
 PATHS = ("", "dashboard/", "dashboard/features/{feature}", "dashboard/answers/{newest}", "docs")
 PATHS = ("", "dashboard/", "dashboard/features/{feature}", "dashboard/answers/{newest}", "docs")
-ASKED = 700  # more than one window: the first chapter of the history is whole
-
-
-@pytest.fixture(name="home", scope="module")
-def _home(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Iterator[Path]:
-    """A project with a model, in testing."""
-    home = scratch_project(tmp_path_factory.mktemp("browser") / "project")
-    with pytest.MonkeyPatch.context() as patch:
-        clean_environment(patch, home)
-        settings = load_settings("testing")
-        store.activate(saving.save(trained, settings).version, settings)
-        yield home
-
-
-@pytest.fixture(name="service", scope="module")
-def _service(home: Path) -> Iterator[Service]:
-    """Its service after a game; the board is in its folder."""
-    service = Service(load_settings("testing"))
-    service.wait_for_all()
-    command = [sys.executable, "-m", "customer.cli", "play", "--url", f"http://127.0.0.1:{service.port}",
-               "--requests", str(ASKED // 2), "--rounds", "as trained,another population"]  # fmt: skip
-    run(command, service)
-    wait_until(lambda: len(stored(service)) >= ASKED, what="all rows are in the database")
-    yield service
-    service.stop()
-
-
-def run(command: list[str], service: Service) -> None:
-    """Run *command* in the folder of the project."""
-    variables = {**service.variables, "PYTHONPATH": str(PROJECT)}
-    done = subprocess.run(
-        command, cwd=service.settings.home, env=variables, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def stored(service: Service) -> Any:
-    """Return all rows with their labels."""
-    return queries.read(service.settings, queries.recent, 10 * ASKED)
 
 
 @pytest.fixture(name="browser", scope="module")
