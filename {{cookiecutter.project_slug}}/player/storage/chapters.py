@@ -14,7 +14,7 @@ from player.storage.tables import Chapter, Prediction
 
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 LISTED = ("number", "began_at", "ended_at", "look_at", "rows", "labelled", "correct", "expected", "model", "state",
-          "title", "pieces")  # fmt: skip
+          "title")  # fmt: skip
 
 
 def last(engine: Engine) -> tuple[int, datetime]:
@@ -76,7 +76,7 @@ def listing(engine: Engine, since: datetime | None, until: datetime | None, most
 
 
 def details(engine: Engine, column: str, numbers: Iterable[int]) -> dict[int, Any]:
-    """Return `story` or `features` of the chapters *numbers*."""
+    """Return `story`, `pieces` or `features` of the chapters *numbers*."""
     query = sa.select(Chapter.number, getattr(Chapter, column)).where(Chapter.number.in_(list(numbers)))
     with engine.connect() as connection:
         return {row.number: row[1] for row in connection.execute(query)}

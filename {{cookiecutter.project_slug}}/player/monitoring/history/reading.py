@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from player.config import Settings
-from player.monitoring.history.slots import Slot, make_slots, one_slot
+from player.monitoring.history.slots import FEW, Slot, make_slots, one_slot
 from player.monitoring.history.writing import judge_with, write_history
 from player.monitoring.quality import Share
 from player.storage import chapters
@@ -83,8 +83,16 @@ def read_history(engine: Engine, settings: Settings, since: datetime | None, unt
             found.append(unfinished)
     behind = len(rows) == settings.monitoring.window_rows
     lines = make_lines(engine, found, settings.monitoring.window_rows)
-    drawn = [each for each in found if not too_short(each, settings)] or found
+    drawn = with_pieces(engine, [each for each in found if not too_short(each, settings)] or found)
     return History(make_slots(drawn), lines, labelled, right, behind, len(found) >= MOST_CHAPTERS)
+
+
+def with_pieces(engine: Engine, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return chapters with their pieces, when they are so few that these are drawn."""
+    if len(found) > FEW:
+        return found
+    pieces = chapters.details(engine, "pieces", [each["number"] for each in found])
+    return [{"pieces": pieces.get(each["number"]), **each} for each in found]
 
 
 def too_short(chapter: Mapping[str, Any], settings: Settings) -> bool:

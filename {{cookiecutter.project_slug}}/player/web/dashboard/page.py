@@ -19,7 +19,7 @@ from player.model import store
 from player.monitoring.history.reading import History, read_history
 from player.monitoring.history.writing import write_history
 from player.monitoring.on_change import notice
-from player.monitoring.reports import Report, report
+from player.monitoring.reports import ONSET_WINDOWS, Report, report
 from player.reading.labels import known_labels
 from player.settings.sections import Monitoring
 from player.storage import queries
@@ -28,8 +28,8 @@ from player.web.dashboard.rows import count_warnings, describe_models, describe_
 from player.web.dashboard.spans import ALL, Span
 from player.web.dashboard.tiles import Tile, make_tiles
 
-# How many windows the page looks back, and how many rows and bytes of them at most: a stranger can make rows large.
-HISTORY, MOST_ROWS, MOST_BYTES = 12, 6000, 8_000_000
+# How many rows and bytes the page reads at most, beside the history: a stranger can make rows large.
+MOST_ROWS, MOST_BYTES = 6000, 8_000_000
 NEWEST = 10
 GOOD_FOR = 5.0  # seconds a page is shown again instead of computed anew
 PATIENCE = 5.0  # seconds for the database
@@ -62,6 +62,7 @@ class Page:
     newest: list[dict[Any, Any]]
     thresholds: tuple[float, float]
     window: int
+    looked_at: int  # rows
     template: str = TEMPLATE
     troubles: list[str] = field(default_factory=list)
 
@@ -96,7 +97,7 @@ def gather(source: Source) -> Page:
     settings = source.settings
     limits = settings.monitoring
     rows, models, troubles = read_tables(
-        source.engine, max(min(HISTORY * limits.window_rows, MOST_ROWS), limits.window_rows)
+        source.engine, max(min(ONSET_WINDOWS * limits.window_rows, MOST_ROWS), limits.window_rows)
     )
     manifest, trouble = read_manifest(settings)
     rows, strange = known_labels(rows, manifest.classes if manifest else ())
@@ -114,6 +115,7 @@ def gather(source: Source) -> Page:
         newest=describe_newest(rows.head(NEWEST), settings.logging.show_values),
         thresholds=(limits.psi_warn, limits.psi_alarm),
         window=limits.window_rows,
+        looked_at=len(rows),
         troubles=[*source.complaints, *troubles, *trouble, *past_troubles, *([strange] if strange else [])],
     )
 
