@@ -1,11 +1,14 @@
 """What the tests share: a clean copy of the template, and `bake` to generate a project from it."""
 
+import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cookiecutter.main import cookiecutter
@@ -78,3 +81,12 @@ def run(*command: str, cwd: Path, **variables: str) -> subprocess.CompletedProce
     )
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
     return done
+
+
+def play(project: Path) -> Any:
+    """Return what came of a short game against the service of *project*, which has a model."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    serve = subprocess.list2cmdline([sys.executable, "-m", "player.cli", "serve", "--no-debug", "--port", "{port}"])
+    words = ["--json", "--requests", "20", "--url", f"http://127.0.0.1:{port}", "--start", serve]
+    return json.loads(run("customer.cli", "play", *words, cwd=project).stdout)

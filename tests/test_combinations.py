@@ -7,9 +7,6 @@ all 27 with four kinds of names, and lints each; the nine then play, and run the
 import ast
 import json
 import os
-import socket
-import subprocess
-import sys
 import tomllib
 from collections.abc import Callable
 from itertools import product
@@ -18,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import Bake, run
+from conftest import Bake, play, run
 from test_bake import VERBATIM
 
 WANTED = os.environ.get("PLAYER_TEST_ANSWERS", "")
@@ -69,12 +66,8 @@ def test_nine_have_every_pair() -> None:
 def test_it_plays_and_its_tests_are_green(bake: Bake, tmp_path: Path, combination: tuple[str, ...]) -> None:
     """Trained, asked in six rounds without a lost point, and tested."""
     project = made(bake, tmp_path, combination)
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
-    serve = subprocess.list2cmdline([sys.executable, "-m", "player.cli", "serve", "--no-debug", "--port", "{port}"])
     run("player.cli", "train", cwd=project)
-    words = ["--json", "--requests", "20", "--url", f"http://127.0.0.1:{port}", "--start", serve]
-    played = json.loads(run("customer.cli", "play", *words, cwd=project).stdout)
+    played = play(project)
 
     assert played["total"]["asked"] == 120
     assert played["total"]["failed"] == 0

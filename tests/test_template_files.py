@@ -168,3 +168,14 @@ def test_the_participants_own_modules_can_be_older_than_the_rest() -> None:
 
     assert all(found.values())
     assert {name: asked - KEPT[name] for name, asked in found.items()} == {name: set() for name in KEPT}
+
+
+def test_no_module_asks_more_of_a_schema_than_the_first_projects_have() -> None:
+    """Their own features.py, with the class in it, stays when the rest is updated."""
+    had = {"features", "from_dict", "label", "names", "to_dict", "unavailable"}
+    asked: set[str] = set()
+    for path in (ROOT / FOLDER / "player").rglob("*.py"):
+        if path.name not in ("features.py", "training.py"):
+            asked |= set(re.findall(r"\bschema\.(\w+)", path.read_text(encoding="utf-8")))
+
+    assert {"features", "names"} <= asked <= had

@@ -35,12 +35,6 @@ class Schema:
         """The feature names, in the order of training."""
         return [feature.name for feature in self.features]
 
-    def fits(self, raw: Mapping[str, Any]) -> bool:
-        """Tell whether *raw* is a row of this table: it has half of the columns, or half of its own are known here."""
-        asked = sum(name in raw for name in self.names)
-        known = asked + sum(name in raw for name in (*self.unavailable, *self.left_out))
-        return 2 * asked >= len(self.features) or 2 * known >= len(raw)
-
     def to_dict(self) -> dict[str, Any]:
         """Return the schema as plain JSON values."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))

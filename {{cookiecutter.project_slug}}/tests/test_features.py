@@ -1,7 +1,6 @@
 """Any JSON object becomes one clean row, and every repair is named."""
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -37,25 +36,6 @@ def test_a_table_without_features_is_refused() -> None:
     """A table that holds nothing but the label cannot be learned from."""
     with pytest.raises(DataError, match="no feature columns"):
         read_schema(pd.DataFrame({"repaid": [1, 0]}), DATA)
-
-
-@pytest.mark.parametrize(
-    ("names", "fits"),
-    [
-        ("age", True),
-        ("age more odd ones", True),
-        ("other", False),
-        ("months_in_arrears other", True),
-        ("months_in_arrears two others", False),
-        ("color other", True),
-        ("", True),
-    ],
-)
-def test_a_row_of_another_table_is_told_apart(names: str, fits: bool) -> None:
-    """It has half of the features, or half of what it has is known here: as unavailable, or as left out."""
-    schema = replace(SCHEMA, left_out={"color": "constant"})
-
-    assert schema.fits(dict.fromkeys(names.split())) is fits
 
 
 def test_a_good_request_needs_no_repair() -> None:

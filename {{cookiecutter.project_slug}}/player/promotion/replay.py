@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from player.config import ENVIRONMENTS, Settings, load_settings
 from player.errors import DataError
+from player.learning.belonging import is_of_table
 from player.model import loading, store
 from player.model.answering import Answer, Link
 from player.model.champion_challenger import compare
@@ -63,7 +65,7 @@ def replay(against: str, settings: Settings, limit: int) -> Replay:
     version, there = choose_model(against, settings)
     link = Link(loading.load(version, there), settings.model.time_budget_seconds)
     rows = queries.read_recent(settings, limit)
-    rows = rows[rows["features"].map(lambda raw: isinstance(raw, dict) and link.model.schema.fits(raw)).astype(bool)]
+    rows = rows[rows["features"].map(partial(is_of_table, schema=link.model.schema)).astype(bool)]
     if rows.empty:
         raise DataError(
             f"The {settings.environment} database holds no requests to replay that model {version} could take."

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from player import evaluation, training
 from player.config import DataSettings, Settings
 from player.errors import DataError
 from player.features import Schema, clean, clean_table, read_schema, to_table
+from player.learning.belonging import is_of_table
 from player.reading.columns import bounds
 from player.reading.files import read_own_table
 from player.reading.labels import Labels
@@ -117,7 +119,7 @@ def usable(rows: pd.DataFrame, classes: Sequence[Any]) -> pd.DataFrame:
 
 def of_this_table(rows: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, str]:
     """Return the collected *rows* of the table that *schema* describes, and a sentence about those of another one."""
-    own = rows["features"].map(schema.fits).astype(bool)
+    own = rows["features"].map(partial(is_of_table, schema=schema)).astype(bool)
     if own.all():
         return rows, ""
     sentence = f"{(~own).sum():,} of {len(rows):,} labelled rows are of another table than the model's; left out."
