@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 import pandas as pd
@@ -57,11 +58,15 @@ def change(engine: Engine, number: int, values: dict[str, Any]) -> None:
 
 
 def to_look_at(engine: Engine, now: datetime | None, most: int) -> list[dict[str, Any]]:
-    """Return chapters that wait for labels and are to be looked at *now*, or all of them; the oldest *most*."""
+    """Return chapters that wait for labels and are to be looked at *now*, or all of them; the oldest *most*.
+
+    They are put in order here: a database that had to would rather read all chapters than the few that wait.
+    """
     columns = (Chapter.number, Chapter.began_at, Chapter.ended_at, Chapter.rows)
     query = sa.select(*columns).where(Chapter.look_at.is_not(None) if now is None else Chapter.look_at <= now)
     with engine.connect() as connection:
-        return [dict(row) for row in connection.execute(query.order_by(Chapter.number).limit(most)).mappings()]
+        waiting = [dict(row) for row in connection.execute(query).mappings()]
+    return sorted(waiting, key=itemgetter("number"))[:most]
 
 
 def listing(engine: Engine, since: datetime | None, until: datetime | None, most: int) -> list[dict[str, Any]]:

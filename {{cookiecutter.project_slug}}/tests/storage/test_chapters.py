@@ -74,9 +74,8 @@ def test_a_chapter_is_written_once(engine: Engine) -> None:
     chapters.change(engine, 1, {"correct": 0})
 
     found = chapters.listing(engine, None, None, 9)
-    assert [(1, NOON, 3, [[1, 2]])] == [
-        (one["number"], one["began_at"], one["correct"], one["pieces"]) for one in found
-    ]
+    assert [(1, NOON, 3)] == [(one["number"], one["began_at"], one["correct"]) for one in found]
+    assert {1: [[1, 2]]} == chapters.details(engine, "pieces", [1])
     assert (1, NOON + timedelta(minutes=30)) == chapters.last(engine)
 
 

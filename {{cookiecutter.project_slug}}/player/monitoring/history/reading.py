@@ -17,7 +17,7 @@ from player.storage import chapters
 from player.storage.database import advise
 from player.storage.tables import create_engine_for
 
-MOST_CHAPTERS = 5_000  # looked at for one page; of more the newest
+MOST_CHAPTERS = 2_000  # looked at for one page; of more the newest
 MOST_LINES = 30  # in the table; more chapters than that are put together where they say the same
 
 
