@@ -153,7 +153,7 @@ def test_a_large_file_does_not_delay_the_start(
 ) -> None:
     """After hours without the database it is read as long as there is time for it, and rows are taken."""
     monkeypatch.setattr(sqlite_file, "CHECK_SECONDS", 0.001)
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", "player")
     spool = Spool(large)
     spool.open()
     put(spool, "next")
