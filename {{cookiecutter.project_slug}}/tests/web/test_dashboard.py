@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -202,6 +202,44 @@ def test_large_rows_do_not_fill_the_memory(parts: FakeParts, monkeypatch: pytest
         connection.execute(sa.update(Prediction).values(features={"x": 5_000 * "y"}, warnings=[5_000 * "z"]))
 
     assert "only 9 are looked at" in page_of(parts)
+
+
+UNUSUAL: dict[str, dict[str, Any]] = {
+    "no labels": {"label": None},
+    "one class alone": {"label": 1, "pred": 1},
+    "constant features": {"features": {"age": 42.0, "housing": "rent"}},
+    "no features": {"features": {}},
+    "no probabilities": {"proba": None},
+    "three rows": {"rows": 3},
+    "texts of which none comes twice": {"texts": True},
+    "labels that are no class": {"label": "perhaps"},
+}
+
+
+@pytest.mark.parametrize("without_profile", [False, True])
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_whatever_the_rows_are_the_page_says_a_sentence(
+    parts: FakeParts, name: str, without_profile: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And has no picture without anything in it; also when nothing is known of the training."""
+    given = {"rows": 300, "texts": False, **UNUSUAL[name]}
+    texts = given.pop("texts")
+    add_rows(parts.engine, **given)
+    if texts:
+        with parts.engine.begin() as connection:
+            housing = '{"age": 42, "housing": "' + sa.cast(Prediction.request_id, sa.Text) + '"}'
+            connection.execute(sa.update(Prediction).values(features=sa.type_coerce(housing, sa.Text)))
+    if without_profile:
+        known = page.store.current_manifest(parts.settings)
+        monkeypatch.setattr(page.store, "current_manifest", lambda _: replace(known, profile={}))
+
+    html = page_of(parts)
+
+    collect(html)
+    title, sentence = re.findall(r"<h1[^>]*>\s*([^<]+)|<p class=\"lead\">\s*([^<]+)", html)[:2]
+    assert title[0].strip()
+    assert sentence[1].strip().endswith((".", ":"))
+    assert not re.findall(r"<svg[^>]*>\s*</svg>", html)
 
 
 def test_a_missing_model_is_a_trouble_not_an_error(settings: Settings, engine: sa.Engine) -> None:
