@@ -146,9 +146,12 @@ def take_no_more(server: uvicorn.Server) -> None:
 
 
 async def empty_queue(port: socket.socket) -> None:
-    """Wait until each connection that waits at *port* was taken: the last worker to close it would cut them."""
+    """Wait until each connection that waits at *port* was taken: the last worker to close it would cut them.
+
+    Without memory it is closed already.
+    """
     deadline = time.monotonic() + QUEUE_SECONDS
-    while select.select([port], [], [], 0)[0] and time.monotonic() < deadline:
+    while port.fileno() >= 0 and select.select([port], [], [], 0)[0] and time.monotonic() < deadline:
         await asyncio.sleep(0)
 
 

@@ -253,3 +253,11 @@ def test_a_port_is_closed_when_its_queue_is_empty(taken: bool, monkeypatch: pyte
             connection.close()
 
     assert (3 if taken else 0) == len(accepted)
+
+
+def test_a_port_that_is_closed_has_no_queue() -> None:
+    """As a worker without memory leaves it: it says goodbye all the same."""
+    port = socket.create_server(("127.0.0.1", 0))
+    port.close()
+
+    asyncio.run(worker.empty_queue(port))
