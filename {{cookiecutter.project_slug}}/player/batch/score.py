@@ -2,9 +2,7 @@
 
 import logging
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
+from player.batch.ahead import worked_ahead
 from player.batch.answers import score_batch, with_answers
 from player.batch.files import open_target, put_in_place, remove
 from player.batch.headings import check_headings
@@ -136,20 +135,6 @@ def counted(scored: pa.RecordBatch, before: int) -> Result:
     result = Result(rows=scored.num_rows, warnings=odd, models=set(model.unique().to_pylist()))
     result.deviations.add_warnings(warnings, before)
     return result
-
-
-def worked_ahead(
-    work: Callable[[pa.RecordBatch], pa.RecordBatch], batches: Iterable[pa.RecordBatch], workers: int
-) -> Generator[pa.RecordBatch]:
-    """Yield *work* of each batch, in their order; so many *workers* work on the next ones meanwhile."""
-    waiting: deque[Future[pa.RecordBatch]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        for batch in batches:
-            waiting.append(pool.submit(work, batch))
-            if len(waiting) > workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def score_file(source: Path, target: Path, predictor: Predictor) -> Iterator[Result]:

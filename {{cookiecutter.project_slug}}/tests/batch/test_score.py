@@ -15,8 +15,9 @@ import pytest
 from click.testing import CliRunner
 from filelock import FileLock
 
+from player.batch.ahead import worked_ahead
 from player.batch.columns import clean_batch
-from player.batch.score import score, worked_ahead
+from player.batch.score import score
 from player.cli import main
 from player.config import Settings
 from player.errors import DataError
