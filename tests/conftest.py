@@ -83,10 +83,16 @@ def run(*command: str, cwd: Path, **variables: str) -> subprocess.CompletedProce
     return done
 
 
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def play(project: Path) -> Any:
     """Return what came of a short game against the service of *project*, which has a model."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    port = free_port()
     serve = subprocess.list2cmdline([sys.executable, "-m", "player.cli", "serve", "--no-debug", "--port", "{port}"])
     words = ["--json", "--requests", "20", "--url", f"http://127.0.0.1:{port}", "--start", serve]
     return json.loads(run("customer.cli", "play", *words, cwd=project).stdout)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Bake
+from conftest import Bake, free_port
 
 MAKE = ["make"] if shutil.which("make") else ["tox", "-e"]  # Windows: as its README says
 OURS = ("PLAYER_", "PYTHON", "TOX_", "VIRTUAL_ENV")  # variables of these tests that a newcomer does not have
@@ -73,8 +73,7 @@ def test_the_first_game_finds_a_free_port(fresh: Path, taken: int) -> None:
 
 def test_the_port_of_the_variable_is_used(fresh: Path) -> None:
     """Whoever names a port with PLAYER_SERVER__PORT gets it."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     make("play", fresh, PLAYER_SERVER__PORT=port)
 
     assert played_at(fresh) == f"http://127.0.0.1:{port}"
