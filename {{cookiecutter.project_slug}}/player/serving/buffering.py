@@ -25,20 +25,28 @@ class ClientGone(Exception):
 
 
 class NotRead(Exception):
-    """The request is not read to its end; *status* and *detail* say why."""
+    """The request is not read to its end."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, headers: Headers, body: bytes) -> None:
         """Keep what is answered."""
-        super().__init__(detail)
-        self.status, self.detail = status, detail
+        super().__init__(status)
+        self.answer = status, headers, body
 
 
 class Front:
     """An ASGI application that hands complete requests, and no more than can be served, to what answers them."""
 
-    def __init__(self, ask: Callable[[Any, bytearray], Awaitable[Answer]], server: Server) -> None:
-        """Let *ask* answer each scope and its whole body, within the limits of *server*."""
-        self.ask = ask
+    def __init__(
+        self,
+        ask: Callable[[Any, bytearray], Awaitable[Answer]],
+        server: Server,
+        refuse: Callable[[Any, int], Answer | None] = lambda scope, size: None,
+    ) -> None:
+        """Let *ask* answer each scope and its whole body, within the limits of *server*.
+
+        *refuse* sees the scope of a large request, and the size of its body, before that is read.
+        """
+        self.ask, self.refuse = ask, refuse
         self.server = server
         self.waiting = 0
         self.held = 0  # bytes of all bodies that were read and not answered, without the first `SMALL` of each
@@ -57,7 +65,7 @@ class Front:
         except TimeoutError:
             await respond(send, *refusal(408, "The request did not arrive in time."))
         except NotRead as error:
-            await respond(send, *refusal(error.status, error.detail))
+            await respond(send, *error.answer)
         except ClientGone:
             return None
         finally:
@@ -89,10 +97,13 @@ class Front:
 
         Raises ClientGone when the connection closes before the end: half a request is none.
         """
-        too_large = NotRead(413, f"A request may have {self.server.max_body_bytes} bytes.")
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if int(declared) > self.server.max_body_bytes:
+        too_large = NotRead(*refusal(413, f"A request may have {self.server.max_body_bytes} bytes."))
+        declared = int(dict(scope["headers"]).get(b"content-length", b"0"))
+        if declared > self.server.max_body_bytes:
             raise too_large
+        if declared > SMALL and (refused := self.refuse(scope, declared)):
+            status, headers, said = refused
+            raise NotRead(status, [*headers, (b"connection", b"close")], said)
         more = True
         while more:
             message = await receive()
@@ -105,7 +116,7 @@ class Front:
             if len(body) > self.server.max_body_bytes:
                 raise too_large
             if len(body) > SMALL and self.held > self.server.max_bodies_bytes:
-                raise NotRead(503, "Too many large requests at once; ask again.")
+                raise NotRead(*refusal(503, "Too many large requests at once; ask again."))
 
     def with_farewell(self, send: Any) -> Any:
         """Return *send*, which tells the client to reconnect elsewhere while this process is about to stop."""

@@ -44,8 +44,23 @@ class Gateway:
         finally:
             getattr(pieces, "close", lambda: None)()
         status, headers = began[-1]
-        plain = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-        return int(status[:3]), plain, body
+        return int(status[:3]), plain(headers), body
+
+
+def refuse(doorstep: Callable[[dict[str, Any]], Any], scope: Any, size: int) -> Answer | None:
+    """Return how *doorstep* refuses a request whose body of *size* bytes is not read yet, or None.
+
+    Runs on the event loop: a thread would cost more than the look.
+    """
+    environ = make_environ(scope, b"")
+    environ["CONTENT_LENGTH"] = str(size)
+    response = doorstep(environ)
+    return None if response is None else (response.status_code, plain(response.headers.items()), response.get_data())
+
+
+def plain(headers: Iterable[tuple[str, str]]) -> Headers:
+    """Return headers of WSGI as ASGI has them."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
 def make_environ(scope: Any, body: bytes | bytearray) -> dict[str, Any]:

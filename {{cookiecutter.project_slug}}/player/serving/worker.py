@@ -20,7 +20,7 @@ from player.config import load_settings
 from player.errors import PlayerError
 from player.serving.buffering import Front
 from player.serving.connections import Connection, Listening, Shares, close_stalled, most_connections
-from player.serving.gateway import Gateway
+from player.serving.gateway import Gateway, refuse
 from player.settings.remedies import of_system
 from player.settings.sections import Settings
 
@@ -89,7 +89,10 @@ async def serve(app: Any, settings: Settings, sock: socket.socket, wire: Wire, s
 
     The port opens here, by listening, when everything else is ready.
     """
-    front = Front(Gateway(app, settings.server.threads).answer, settings.server)
+    from player.web.doorstep import make_doorstep  # here, as with create_app
+
+    answer = Gateway(app, settings.server.threads).answer
+    front = Front(answer, settings.server, partial(refuse, make_doorstep(app)))
     Connection.most = most_connections()
     server = DrainedServer(configure(front, settings))
     asyncio.get_running_loop().set_exception_handler(partial(note_trouble, server, stop))

@@ -35,7 +35,11 @@ class Quota:
         os.ftruncate(self.file, SLOTS * SLOT.size)
         self.memory = mmap.mmap(self.file, SLOTS * SLOT.size)
 
-    def take(self, caller: str, amount: int) -> None:
+    def look(self, caller: str, amount: int) -> None:
+        """Raise TooManyRequests (429) where *amount* would not be given to *caller* now; counts nothing."""
+        self.take(caller, amount, count=False)
+
+    def take(self, caller: str, amount: int, count: bool = True) -> None:
         """Count *amount* for *caller*; raises TooManyRequests (429) when it had its share of this minute."""
         if not self.per_minute:
             return
@@ -47,7 +51,8 @@ class Quota:
             taken = taken if when == minute else 0
             if taken + amount > self.per_minute:
                 raise TooManyRequests(f"At most {self.per_minute} {self.what} a minute.", retry_after=60)
-            SLOT.pack_into(self.memory, place, whose if when == minute else number, minute, taken + amount)
+            if count:
+                SLOT.pack_into(self.memory, place, whose if when == minute else number, minute, taken + amount)
 
     def place_of(self, number: int, minute: int) -> int:
         """Return where the caller with this *number* is counted: its own place, a free one, or one it shares."""

@@ -98,6 +98,25 @@ def test_a_body_that_is_too_large_is_refused(front: Front, client: Client) -> No
     assert 413 == asyncio.run(client.ask(front))
 
 
+@pytest.mark.parametrize(("size", "status", "left"), [(SMALL + 1, 429, 1), (SMALL, 200, 0)], ids=["large", "small"])
+def test_a_large_body_of_who_is_refused_anyway_is_not_read(
+    settings: Settings, size: int, status: int, left: int
+) -> None:
+    """Its head is enough, and the connection closes; a small body costs less than the look."""
+    seen: list[int] = []
+
+    def refuse(scope: Any, announced: int) -> Answer:
+        seen.append(announced)
+        return 429, [(b"retry-after", b"60")], b"no"
+
+    client = Client(b"", headers=((b"content-length", str(size).encode()),))
+
+    assert status == asyncio.run(client.ask(Front(echo, settings.server, refuse)))
+    assert left == len(client.pieces)
+    assert [size] * left == seen
+    assert ([(b"retry-after", b"60"), (b"connection", b"close")] if left else []) == client.answers[0]["headers"]
+
+
 @pytest.mark.parametrize(
     "client",
     [Client(b"x" * 600, b"x" * 400, b""), Client(b"x" * 1000, b"", headers=((b"content-length", b"1000"),))],
