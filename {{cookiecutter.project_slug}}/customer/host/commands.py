@@ -26,6 +26,13 @@ Stopped or crashed, it goes on where it was when it is started again with the sa
 
 Exit codes: 0 done, 1 refused or not reached (one line says why), 2 wrong usage.
 """
+WORKER_EXAMPLE = """\b
+Example, the first on the host's machine, the second on as many others as you like:
+    CUSTOMER_DATABASE_URL=postgresql+psycopg://game:PASSWORD@10.0.0.5/game customer host --workers --address 0.0.0.0
+    CUSTOMER_DATABASE_URL=postgresql+psycopg://game:PASSWORD@10.0.0.5/game customer worker
+
+Exit codes: 0 the tournament is over, 1 no tournament there (one line says why), 2 wrong usage.
+"""
 LEVERS = {
     "next": "Begin the timetable's next round.",
     "repeat": "Play the round before once more, with new cases.",
@@ -67,6 +74,8 @@ output_option = click.option("--output", default="output", type=click.Path(file_
 @click.option(
     "--public", default="", show_default=False, help="The address by which players reach the host, behind a proxy."
 )
+@click.option("--workers", is_flag=True, help="Ask nobody from here: `customer worker` processes do, on this and on "
+              "other machines. They share a database in PostgreSQL.")  # fmt: skip
 @output_option
 @click.pass_context
 @in_one_line
@@ -98,7 +107,7 @@ def make_house(options: dict[str, Any]) -> Any:
     from customer.host.house import House
 
     networks = tuple(each for each in options["networks"].split(",") if each.strip())
-    same = ("database", "address", "port", "players", "seed", "public", "output")
+    same = ("database", "address", "port", "players", "seed", "public", "output", "workers")
     return House(networks=networks, room_code=options["room_code"].strip(), **{name: options[name] for name in same})
 
 
@@ -158,6 +167,8 @@ def status_command(context: click.Context, as_json: bool) -> None:
         return
     click.echo(f"{found['headline']}: {found['subline']}")
     click.echo(f"now: {found['current'] or 'no round'}; next: {found['next'] or 'nothing'}")
+    if found["no_worker"]:
+        click.echo(found["no_worker"])
     if found["no_round"]:
         click.echo(f"the round could not begin: {found['no_round']}")
     for line in found["players"]:
@@ -181,6 +192,22 @@ def check_host(context: click.Context) -> None:
         click.echo(f"{'ok  ' if found.good else 'FIX '} {found.name:<12} {found.text}")
     if not all(found.good for found in looks):
         sys.exit(1)
+
+
+@click.command("worker", epilog=WORKER_EXAMPLE)
+@click.option("--database", required=True, envvar="CUSTOMER_DATABASE_URL", help="The tournament's, in "
+              "PostgreSQL; better in CUSTOMER_DATABASE_URL, it holds a password.")  # fmt: skip
+@in_one_line
+def worker_command(database: str) -> None:
+    """Ask players for a tournament that was begun elsewhere with `customer host --workers`.
+
+    As many as you like, on any machine that reaches the database and the players. One that dies loses nothing: its
+    players are asked on by another one after a few seconds.
+    """
+    from customer.host import worker
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    worker.run(database, click.echo)
 
 
 def pull(context: click.Context, words: dict[str, str]) -> None:

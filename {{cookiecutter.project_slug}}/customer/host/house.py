@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from customer.errors import CustomerError, reason
 from customer.host.addresses import reachable_address
@@ -23,6 +24,13 @@ class House:
     players: Path | None = None
     seed: int | None = None
     public: str = ""  # the address that players know, when it is another one than the machine's
+    workers: bool = False  # whether other processes ask, not this one
+
+    @property
+    def guard(self) -> dict[str, Any]:
+        """Return which addresses may be asked, as a Guard takes it."""
+        loopback = self.address not in ANYWHERE
+        return {"allowed": list(self.networks), "own_port": self.port, "loopback": loopback}
 
     @property
     def url(self) -> str:

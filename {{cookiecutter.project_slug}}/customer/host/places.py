@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import aiohttp
 
@@ -20,6 +21,7 @@ from customer.referee import DEADLINE_SECONDS, Player, Referee
 from customer.rounds import Case, Population
 
 LONGEST_KEY = 200
+MOST_PLAYERS = 1000
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,23 @@ class Rules:
     plans: Sequence[Plan]
     deadline: float = DEADLINE_SECONDS
     automatic: bool = False
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What has to be known to ask a player and to judge its answers."""
+
+    contract: Contract
+    labels: tuple[Any, ...]
+    deadline: float
+
+
+def make_referee(
+    session: aiohttp.ClientSession, row: PlayerRow, terms: Terms, secret: str, peek: bool = False
+) -> Referee:
+    """Return what asks a player; what it sends is signed with the player's key."""
+    sign = keys.signer(keys.player_key(secret, row.id, row.name))
+    return Referee(session, Player(row.url, row.label_key), terms.contract, terms.labels, terms.deadline, sign, peek)
 
 
 class Places:
@@ -60,9 +79,8 @@ class Places:
 
     def make_referee(self, row: PlayerRow, peek: bool = False) -> Referee:
         """Return what asks a player."""
-        rules, player = self.rules, Player(row.url, row.label_key)
-        sign = keys.signer(keys.player_key(self.table.secret, row.id, row.name))
-        return Referee(self.session, player, rules.contract, rules.population.labels, rules.deadline, sign, peek)
+        terms = Terms(self.rules.contract, self.rules.population.labels, self.rules.deadline)
+        return make_referee(self.session, row, terms, self.table.secret, peek)
 
     def probing_referee(self, seat: Seat) -> Referee:
         """Return what tests the player on this seat."""

@@ -5,10 +5,11 @@ The pace follows the player: who answers is asked faster, up to twice, who fails
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from customer.host import keys
+from customer.host.block import Block
 from customer.host.book import Ask
 from customer.host.clock import GameClock, Heart
 from customer.host.ledger import Ledger
@@ -26,27 +27,6 @@ FAILS_IN_A_ROW = 3  # then the player is tested
 def points(verdict: Verdict) -> int:
     """Return what a request earns: +1, 0 or -1; what the host spoilt costs nothing."""
     return 0 if verdict.reason == HOSTS_FAULT else verdict.points
-
-
-@dataclass(frozen=True)
-class Block:
-    """Some cases of a round, and when they are asked: from *start* on, in *window* seconds of play.
-
-    In the last round they were asked before, in the round *again*: *first* has for (player, case) what was said then.
-    """
-
-    id: int
-    play_id: int
-    cases: dict[int, Case]
-    start: float
-    window: float
-    again: int = 0
-    first: Mapping[tuple[int, int], str] = field(default_factory=dict)
-
-    def left(self, player_id: int, number: int, done: set[tuple[int, int]]) -> bool:
-        """Tell whether a player is still to be asked about a case: once, and again only what it was asked before."""
-        this = (player_id, number)
-        return this not in done and (not self.again or this in self.first)
 
 
 @dataclass(frozen=True)

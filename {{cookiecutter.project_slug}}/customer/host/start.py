@@ -11,15 +11,19 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from aiohttp import web
+from procrastinate import App
+from sqlalchemy import Engine
 
 from customer.errors import CustomerError
 from customer.host import enrol, keys
 from customer.host.addresses import CheckedResolver, Guard
 from customer.host.control import Control
+from customer.host.crew import Crew
 from customer.host.house import ANYWHERE, House, read_text, write
 from customer.host.pages import BROADCAST, make_app
 from customer.host.pages.state import board, lines
 from customer.host.places import Rules
+from customer.host.queue import make_tables, open_queue
 from customer.host.review import results
 from customer.host.store import ENDED, Store
 from customer.host.tournament import Tournament
@@ -35,7 +39,7 @@ def run(rules: Rules, house: House, say: Say) -> None:
     sys.setswitchinterval(0.001)  # the game waits a shorter time for a thread that reads for a page
     store = Store(house.database)
     settings = {"labels": list(rules.population.labels), "deadline": rules.deadline, "contract": vars(rules.contract)}
-    store.begin(house.seed, settings)
+    store.begin(house.seed, settings, house.guard)
     try:
         with suppress(KeyboardInterrupt):
             asyncio.run(serve(rules, house, store, say))
@@ -45,11 +49,13 @@ def run(rules: Rules, house: House, say: Say) -> None:
 
 async def serve(rules: Rules, house: House, store: Store, say: Say) -> None:
     """Serve the pages and play, until the process is asked to stop."""
-    guard = Guard(list(house.networks), house.port, loopback=house.address not in ANYWHERE)
+    guard = Guard(**house.guard)
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(open_session(CheckedResolver(guard)))
         tournament = Tournament(rules, store, session, guard)
         stack.callback(tournament.ledger.close)
+        if house.workers:
+            tournament.crew = Crew(await open_for_host(store.engine, stack), tournament.ledger)
         control = Control(tournament, lambda: board(tournament))
         app = make_app(tournament, control, f"{house.url}/join", house.room_code)
         await tournament.prepare()
@@ -65,6 +71,13 @@ async def serve(rules: Rules, house: House, store: Store, say: Say) -> None:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+
+async def open_for_host(engine: Engine, stack: AsyncExitStack) -> App:
+    """Return the queue to the workers, open, its tables made."""
+    jobs = await stack.enter_async_context(open_queue(engine).open_async())
+    await make_tables(jobs, engine)
+    return jobs
 
 
 async def listen(app: web.Application, house: House, stack: AsyncExitStack) -> None:

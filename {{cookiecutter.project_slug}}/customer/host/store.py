@@ -2,10 +2,11 @@
 
 import json
 import secrets
+import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, inspect, select, update
+from sqlalchemy import Engine, create_engine, event, func, inspect, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -44,8 +45,10 @@ class Store:
         self.roster, self.book = Roster(self.engine), Book(self.engine)
         self.address = self.engine.url.render_as_string(hide_password=True)
 
-    def begin(self, seed: int | None, settings: dict[str, Any]) -> None:
+    def begin(self, seed: int | None, settings: dict[str, Any], guard: dict[str, Any] | None = None) -> None:
         """Start a tournament in an empty database, or go on with the one that is there.
+
+        *guard* is where its workers read which addresses may be asked; it may differ from that of the last start.
 
         Raises CustomerError when the database holds something else, or a tournament with another seed or settings.
         """
@@ -54,11 +57,12 @@ class Store:
             if there and "tournament" not in there:
                 raise CustomerError(f"{self.address} holds {', '.join(there[:3])}: not a tournament; choose another.")
             metadata.create_all(self.engine)
+            kept = json.dumps({**settings, "guard": guard or {}})
             with self.engine.begin() as connection:
                 row = connection.execute(select(tournament)).first()
                 if row is None:
                     chosen = secrets.randbits(62) if seed is None else seed
-                    values = {"seed": chosen, "settings": json.dumps(settings), "secret": secrets.token_hex(32)}
+                    values = {"seed": chosen, "settings": kept, "secret": secrets.token_hex(32)}
                     connection.execute(
                         tournament.insert().values(id=1, format=FORMAT, phase=OPEN, paused=False, **values)
                     )
@@ -66,6 +70,18 @@ class Store:
         except SQLAlchemyError as error:
             raise CustomerError(f"{self.address} cannot be used: {first_line(error)}") from None
         self.check_same(row._mapping, seed, settings)
+        self.set_tournament(settings=kept)
+
+    def check_there(self) -> None:
+        """Raise CustomerError when there is no tournament of this version in the database."""
+        try:
+            if not inspect(self.engine).has_table("tournament"):
+                raise CustomerError(f"{self.address} holds no tournament; begin it there: customer host --workers")
+            found = self.about()["format"]
+        except SQLAlchemyError as error:
+            raise CustomerError(f"{self.address} cannot be used: {first_line(error)}") from None
+        if found != FORMAT:
+            raise CustomerError(f"{self.address} holds a tournament of another version ({found}, this is {FORMAT}).")
 
     def check_same(self, row: Any, seed: int | None, settings: dict[str, Any]) -> None:
         """Raise CustomerError when the tournament in the database is another one than is meant."""
@@ -82,6 +98,13 @@ class Store:
         """Return the tournament's own row."""
         with self.engine.connect() as connection:
             return dict(connection.execute(select(tournament)).one()._mapping)
+
+    def now(self) -> float:
+        """Return the time of the database in seconds since 1970: the one clock that all machines share."""
+        if self.engine.dialect.name == "sqlite":
+            return time.time()
+        with self.engine.connect() as connection:
+            return float(connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one())
 
     def set_tournament(self, **values: Any) -> None:
         """Change the tournament's own row."""

@@ -5,6 +5,7 @@ Everything that matters is in the database before it counts.
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,19 +16,22 @@ import aiohttp
 from customer.board.standings import Standings
 from customer.errors import CustomerError
 from customer.host.addresses import Guard
+from customer.host.block import Block, read_block
 from customer.host.book import RUNNING, Play
 from customer.host.clock import GameClock, Heart
+from customer.host.crew import Crew
 from customer.host.draw import draw, draw_again, warm_up
 from customer.host.labels import LabelPost
 from customer.host.ledger import Ledger
 from customer.host.places import Places, Rules
 from customer.host.plan import LAST_ROUND, Plan
 from customer.host.roster import LEFT
-from customer.host.seat import Block, Seat, Table
+from customer.host.seat import Seat, Table
 from customer.host.store import ENDED, Store
 
 log = logging.getLogger(__name__)
 LEAD_SECONDS = 0.5  # before its first request a block is made ready
+CREW_LEAD_SECONDS = 2.0  # where workers have to take it first
 SPREAD = 0.5  # of a block's time, in which its labels leave
 LAST_LABELS_SECONDS = 20.0
 
@@ -49,6 +53,7 @@ class Tournament:
         self.places.open = self.phase != ENDED
         self.changed = self.places.changed
         self.post = LabelPost(self.ledger)
+        self.crew: Crew | None = None  # who asks; nobody: this process does
         self.standings, self.counting = Standings(), asyncio.Lock()
         self.current: Play | None = None
         self.blocks_begun = 0  # of the present round
@@ -69,6 +74,7 @@ class Tournament:
     async def run(self) -> None:
         """Play until the host ends it, once prepared; what was begun before a crash goes on first."""
         background = [asyncio.create_task(self.heart.beat()), asyncio.create_task(self.ledger.run())]
+        background += [asyncio.create_task(self.crew.watch())] if self.crew else []
         try:
             for block_id in await self.ledger.fetch(self.store.book.undelivered):
                 await self.bring_labels(block_id)
@@ -133,21 +139,17 @@ class Tournament:
         """Ask everybody everything of a round that is not asked yet, block after block."""
         self.current, self.stopping, self.next_at = play, not self.orders.empty(), 0.0
         self.changed.set()
-        book, size = self.store.book, play.plan.block
-        drawn = await self.ledger.fetch(book.cases, play.id)
-        start, closings = self.clock.now() + LEAD_SECONDS, []
-        for number, first in enumerate(range(0, len(drawn), size)):
+        book, lead = self.store.book, CREW_LEAD_SECONDS if self.crew else LEAD_SECONDS
+        start, closings = self.clock.now() + lead, []
+        for number in range(math.ceil(len(await self.ledger.fetch(book.cases, play.id)) / play.plan.block)):
             if self.stopping:
                 break
-            await self.clock.until(start - LEAD_SECONDS)
+            await self.clock.until(start - lead)
             block_id, closed = await self.ledger.write(book.open_block, play.id, number)
             self.blocks_begun = number
             if closed:
                 continue
-            chunk = dict(enumerate(drawn[first : first + size], first))
-            again = play.plan.again
-            first_said = await self.ledger.fetch(book.said, again, list(chunk)) if again else {}
-            block = Block(block_id, play.id, chunk, start, len(chunk) / play.plan.rate, again, first_said)
+            block = replace(await self.ledger.fetch(read_block, book, block_id), start=start)
             closings.append(await self.ask_block(block))
             start = max(start + block.window, self.clock.now())
         await asyncio.gather(*closings)
@@ -159,7 +161,10 @@ class Tournament:
         """Let everybody be asked a block; the task it returns ends when all have answered."""
         done = await self.ledger.fetch(self.store.book.asked, block.id)
         seats = [seat for seat in self.places.seats.values() if seat.plays(block.id)]
-        playing = [asyncio.create_task(seat.play(block, done)) for seat in seats]
+        if self.crew:
+            playing = [asyncio.create_task(self.crew.play(block, seats, done, block.start - self.clock.now()))]
+        else:
+            playing = [asyncio.create_task(seat.play(block, done)) for seat in seats]
         return asyncio.create_task(self.close(block, playing))
 
     async def close(self, block: Block, playing: Sequence["asyncio.Task[None]"]) -> None:

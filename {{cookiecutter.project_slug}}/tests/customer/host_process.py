@@ -2,17 +2,19 @@
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine
+
 from customer.errors import CustomerError
 from customer.host.door import find
+from customer.host.store import open_engine
 from tests.customer.rivals import mark, rule
 from tests.postgres import free_port
 
@@ -20,11 +22,11 @@ PROJECT = Path(__file__).parents[2]
 RIVALS = Path(__file__).with_name("rivals.py")
 
 
-def run(folder: Path, words: list[Any]) -> "subprocess.Popen[bytes]":
-    """Start a Python program of the project in *folder*."""
-    environment = os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1"}
+def run(folder: Path, words: list[Any], inside: Sequence[str] = (), **variables: str) -> "subprocess.Popen[bytes]":
+    """Start a Python program of the project in *folder*, *inside* of another command where one is given."""
+    environment = os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1"} | variables
     with (folder / "log").open("ab") as log:
-        command = [sys.executable, *map(str, words)]
+        command = [*inside, sys.executable, *map(str, words)]
         return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
 
 
@@ -44,14 +46,16 @@ def wait_for(ready: Callable[[], Any], seconds: float = 240) -> Any:
 class HostProcess:
     """One tournament that can be killed at any moment and started again."""
 
-    def __init__(self, folder: Path, *words: Any) -> None:
+    def __init__(self, folder: Path, *words: Any, database: str = "") -> None:
         self.folder, self.port, self.words = folder, free_port(), words
+        self.database = database or f"sqlite:///{folder / 'output' / 'tournament.db'}"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         (self.folder / "output" / "host.json").unlink(missing_ok=True)
-        self.process = run(self.folder, ["-m", "customer.cli", "host", "--port", self.port, *self.words])
+        command = ["-m", "customer.cli", "host", "--port", self.port, *self.words]
+        self.process = run(self.folder, command, CUSTOMER_DATABASE_URL=self.database)
         wait_for(self.status)
 
     def kill(self) -> None:
@@ -74,8 +78,8 @@ class HostProcess:
 
     def query(self, text: str) -> list[Any]:
         """Ask the database."""
-        with sqlite3.connect(self.folder / "output" / "tournament.db") as rows:
-            return list(rows.execute(text))
+        with closing_engine(self.database) as engine, engine.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(text)]
 
     def points(self) -> dict[str, int]:
         """Return everybody's points in the database."""
@@ -91,14 +95,26 @@ class HostProcess:
 
 
 @contextmanager
-def hosted(folder: Path, players: int, *words: Any) -> Iterator[HostProcess]:
+def closing_engine(address: str) -> Iterator[Engine]:
+    """Return an engine that leaves no connection behind."""
+    engine = open_engine(address)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def hosted(
+    folder: Path, players: int, *words: Any, database: str = "", address: str = "127.0.0.1"
+) -> Iterator[HostProcess]:
     """Serve simulated players, and a host with all of them playing; both end with the block."""
     first = 20_000 + free_port() % 20_000
     (folder / "output").mkdir(parents=True, exist_ok=True)
-    lines = [f"Player {number},http://127.0.0.1:{first + number}\n" for number in range(players)]
+    lines = [f"Player {number},http://{address}:{first + number}\n" for number in range(players)]
     (folder / "players.csv").write_text("name,url\n" + "".join(lines), encoding="utf-8")
-    rivals = run(folder, [RIVALS, first, players])
-    host = HostProcess(folder, "--players", "players.csv", *words)
+    rivals = run(folder, [RIVALS, first, players], RIVALS_ADDRESS=address)
+    host = HostProcess(folder, "--players", "players.csv", *words, database=database)
     try:
         host.start()
         wait_for(lambda: all(player["state"] == "playing" for player in host.status()["players"]))

@@ -1,17 +1,19 @@
 """Simulated players: honest, flaky and hostile ones, many in one process, each on a port of its own.
 
-As a program: `python rivals.py FIRST_PORT COUNT [SHARE_HOSTILE]` serves until it is stopped.
+As a program: `python rivals.py FIRST_PORT COUNT [HOSTILE]` serves until it is stopped, on the address RIVALS_ADDRESS.
 """
 
 import asyncio
 import gzip
 import json
+import os
 import sys
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
+ADDRESS = os.environ.get("RIVALS_ADDRESS", "127.0.0.1")
 Reply = bytes | None
 Behaviour = Callable[["Rival", dict[str, Any], asyncio.StreamWriter], Awaitable[Reply]]
 
@@ -134,7 +136,7 @@ class Rival:
 
     async def serve(self, port: int = 0) -> asyncio.Server:
         """Listen."""
-        server = await asyncio.start_server(self.connected, "127.0.0.1", port)
+        server = await asyncio.start_server(self.connected, ADDRESS, port)
         self.port = server.sockets[0].getsockname()[1]
         return server
 

@@ -9,10 +9,10 @@ from customer.host import keys
 from customer.host.pages.guarded import COOKIE, JOIN_ADDRESS, ROOM_CODE, TOURNAMENT, is_host, read_form, wants_json
 from customer.host.pages.show import BOARD, page, theme
 from customer.host.pages.state import board, board_html, lines
+from customer.host.places import MOST_PLAYERS
 from customer.host.review import results
 from customer.host.store import ENDED
 
-MOST_PLAYERS = 1000
 LOGIN_SECONDS = 7 * 24 * 3600
 
 

@@ -122,6 +122,7 @@ def status(tournament: Tournament) -> dict[str, Any]:
         "ordered": not tournament.orders.empty(),
         "trouble": tournament.ledger.trouble,
         "no_round": tournament.trouble,
+        "no_worker": tournament.crew.trouble if tournament.crew else "",
         "kill_now": kill_now(tournament, played),
         "late_ms": round(1000 * tournament.heart.worst(0), 1),
         "needing_help": needing_help(tournament),
