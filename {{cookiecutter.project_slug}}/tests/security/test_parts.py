@@ -18,6 +18,7 @@ from sklearn import ensemble, linear_model, naive_bayes, preprocessing
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.feature_selection import RFE, SelectFromModel
 from sklearn.frozen import FrozenEstimator
@@ -152,6 +153,50 @@ def test_the_tricks_are_real() -> None:
 
     for make in (*TOLD, *SHADOWED, *(lambda h=h: h(table()) for h in HOLDS)):
         assert AllowList(pickle.dumps(make())).load() is not None
+
+
+def steals(marker: Path) -> Pipeline:
+    """Return a model of listed classes alone which makes the folder *marker* when it is asked.
+
+    The first step answers a text; the second one calls `eval` of a table with it.
+    """
+    text = f"@np.lib._npyio_impl.os.mkdir({str(marker)!r})"
+    says = DummyClassifier(strategy="constant", constant=text).fit([[0], [1]], [text, "another"])
+    table_in_disguise = told(FrozenEstimator(LR()), estimator=table())
+    runs = told(ensemble.StackingClassifier([("a", LR())]), estimators_=[table_in_disguise], stack_method_=["eval"],
+                final_estimator_=LR(), classes_=np.array([0, 1]))  # fmt: skip
+    return Pipeline([("says", told(ensemble.VotingClassifier([("a", says)]), estimators_=[says])), ("runs", runs)])
+
+
+def test_a_model_without_any_forbidden_name_could_run_code(tmp_path: Path) -> None:
+    """This one does so when nothing but names are looked at; it is refused before it is asked."""
+    from player.trust.unpickler import AllowList
+
+    marker = tmp_path / "made by the model"
+    data = pickle.dumps(steals(marker))
+    assert "may not be here" in refused(steals(marker))
+    assert not marker.exists()
+
+    with pytest.raises(TypeError):  # what it ran returned no probabilities
+        AllowList(data).load().predict_proba(pd.DataFrame({"age": [1.0]}))
+    assert marker.exists()
+
+
+@pytest.mark.skipif(cage.landlock_version() < 4, reason="this system has no Landlock of version 4; `doctor` says so")
+def test_in_its_trial_it_would_still_reach_nothing(tmp_path: Path) -> None:
+    """Were the list and the check of parts both got past, the code would run where it can change nothing."""
+    marker = tmp_path / "made by the model"
+    code = (
+        "import sys, pickle, pandas as pd; from player.trust import cage; cage.enter(4096, 20); "
+        "model = pickle.loads(sys.stdin.buffer.read()); "
+        "model.predict_proba(pd.DataFrame({'age': [1.0]}))"
+    )
+    project = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(steals(marker)), capture_output=True,
+                          env=project, timeout=60, check=False)  # fmt: skip
+
+    assert b"PermissionError" in done.stderr
+    assert not marker.exists()
 
 
 class Greedy(BaseEstimator):
