@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from flask import Flask
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from player.config import Settings
 from player.features import Schema, clean
 from player.repair import Feature
 from player.settings.addresses import shown_url
+from player.storage import queries
 from player.storage.backup import back_up
 from player.storage.local import spool
 from player.storage.migrations import upgrade
@@ -121,6 +123,22 @@ def test_the_last_room_of_the_disk_is_for_them_too(
     assert little == writer.nearly_full()
 
 
+def test_in_the_last_room_answers_and_labels_are_kept(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks then is answered as ever and can bring a label; of the question itself nothing is kept."""
+    client, components = app.test_client(), app.extensions["player"]
+    asked = {"request_id": "one", "features": {"age": 42, "note": "x" * 1000}}
+    before = client.post("/api", json={**asked, "request_id": "before"}).get_json()
+    monkeypatch.setattr(components.writer, "nearly_full", lambda: True)
+    answer = client.post("/api", json=asked).get_json()
+    said = client.post("/feedback", json={"request_id": "one", "label": 1})
+    components.writer.ship()
+    kept = queries.recent(components.engine, 10).set_index("request_id").loc["one"]
+
+    assert (200, before["proba"]) == (said.status_code, answer["proba"])
+    assert (answer["pred"], 1) == (kept["pred"], kept["label"])
+    assert {payload.CUT} == set(kept["features"])
+
+
 def bytes_of(folder: Path) -> bytes:
     """Return everything that is in the files of *folder*."""
     return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
@@ -151,6 +169,18 @@ def test_one_request_is_erased_everywhere(settings: Settings) -> None:
     assert b"erase-this-label" not in left
     with closing(sqlite3.connect(next(backup.glob("*.db")))) as connection:
         assert [("r2",)] == connection.execute("SELECT request_id FROM predictions").fetchall()
+
+
+def test_a_request_that_the_database_refused_is_erased_too(writer: Writer) -> None:
+    """Such rows stand aside in the spool; the one is gone, and that of somebody else stays."""
+    refused = [(n, json.dumps({"request_id": f"r{n}", "features": {"name": name}}))
+               for n, name in enumerate(("Zaphod-erase-me", "stays"), 1)]  # fmt: skip
+    insert = "INSERT INTO aside (n, kind, body, reason) VALUES (?, 'prediction', ?, 'x')"
+    writer.spool.write(lambda connection: connection.executemany(insert, refused))
+
+    assert 1 == writer.spool.erase("r1")
+    assert [2] == [row.n for row in writer.spool.set_aside()]
+    assert b"Zaphod" not in bytes_of(writer.spool.path.parent)
 
 
 @pytest.mark.parametrize("name", ["password", "sslpassword", "passfile", "sslkey", "PASSWORD"])
