@@ -52,6 +52,16 @@ def test_no_other_environment_touches_the_rows_of_production(shared: Settings, c
     assert 30 == len(before)
 
 
+def test_the_four_environments_do_not_share_one_either(shared: Settings, keys: Path) -> None:
+    """`player dtap` fills three of them: it ends before it writes anything."""
+    before = rows(shared)
+    result = CliRunner().invoke(main, ["dtap", "--prepare"])
+
+    assert result.exit_code == 1
+    assert "belongs to production, and this is development" in result.stderr
+    assert before == rows(shared)
+
+
 def test_rows_that_wait_are_not_shipped_into_the_database_of_another(shared: Settings) -> None:
     """They stay in the spool, which says why, until the address is right."""
     testing = Writer(load_settings("testing"))
