@@ -17,7 +17,7 @@ from player.cli import main
 from player.config import Settings
 from player.errors import ConfigError, ModelMissing
 from player.features import clean_table
-from player.model import loading, saving, store
+from player.model import loading, records, saving, store
 from player.model.champion_challenger import compare
 from player.retraining import report, retrain, schedule
 from player.retraining.dataset import Past, find_leaks, of_this_table, unseen, usable
@@ -81,6 +81,10 @@ def test_a_better_challenger_takes_over(model_settings: Settings, fill: Fill) ->
     assert (outcome.version, champion) == (manifest.version, manifest.parent)
     assert manifest.note.startswith("player retrain: ")
     assert outcome.contests[-1].comparison.low > 0
+    record = records.read(model_settings)[-1]
+    assert (outcome.version, champion, records.APPROVED) == (record["version"], record["replaces"], record["outcome"])
+    assert ("player retrain", outcome.contests[-1].comparison.sentence) == (record["who"], record["why"])
+    assert [("champion and challenger", True)] == [(gate["gate"], gate["passed"]) for gate in record["gates"]]
 
 
 def test_a_model_keeps_no_row_of_a_user(
