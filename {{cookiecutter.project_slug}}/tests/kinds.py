@@ -40,8 +40,9 @@ from player import training
 from player.config import Settings
 from player.errors import ModelRefused
 from player.features import Schema, as_given, clean_table
-from player.model import loading, saving
+from player.model import loading, saving, store
 from player.model.answering import Link
+from player.model.manifests import Manifest
 from player.reading.cells import with_codes
 from player.trust.examination import examine
 
@@ -75,6 +76,15 @@ def trained_and_loaded(build: Build, table: pd.DataFrame, settings: Settings) ->
         trained = training.train(table, settings)
         model = loading.load(saving.save(trained, settings).version, settings)
     return trained.pipeline, Link(model, seconds=60)
+
+
+def trained_and_saved(build: Build, table: pd.DataFrame, settings: Settings) -> tuple[Manifest, bytes]:
+    """Return manifest and pickle of the pipeline that `player train` makes of *table* with *build*, not tried yet."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "build_pipeline", build)
+        patch.setattr(loading, "try_once", lambda *_: None)
+        manifest = saving.save(training.train(table, settings), settings)
+    return store.verify(manifest.version, settings)
 
 
 def differences(build: Build, table: pd.DataFrame, settings: Settings) -> list[str]:

@@ -1,18 +1,41 @@
 """Every kind of pipeline that scikit-learn can build answers in acceptance as it predicts itself."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import KEYS
-from kinds import KINDS, a_table, differences
+from kinds import KINDS, a_table, differences, trained_and_saved
 
 from player.config import load_settings
 from player.errors import PipelineError
+from player.model import loading
+from player.trust import trial
 
 
 def test_the_kinds_are_many() -> None:
     """The table covers what people bring."""
     assert len(KINDS) >= 45
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_passes_the_trial_of_a_promotion(home: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """In its process and its cage, with the limits of acceptance: nothing that people build is refused by mistake."""
+    for key, value in KEYS.items():
+        monkeypatch.setenv(key, value)
+    settings = load_settings("acceptance")
+    manifest, data = trained_and_saved(KINDS[name], a_table(), settings)
+    tried: list[bytes] = []
+
+    def try_it(*given: Any) -> None:
+        trial.try_model(*given)
+        tried.append(given[0])
+
+    monkeypatch.setattr(loading, "try_model", try_it)
+
+    assert manifest.version == loading.open_model(manifest, data, settings).manifest.version
+    assert [data] == tried
 
 
 @pytest.mark.filterwarnings("ignore")
