@@ -6,14 +6,16 @@ import pickle
 import secrets
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any, ClassVar
 
 import pytest
 from click.testing import CliRunner
+from conftest import KEYS
 from flask import Flask
 
 from player.app import create_app
@@ -22,6 +24,8 @@ from player.config import Settings, load_settings
 from player.errors import PlayerError
 from player.model import records, saving, store
 from player.promotion import gates
+from player.storage import queries
+from player.storage.migrations import upgrade
 from player.training import Trained
 from player.web import shadow
 from player.web.shadow import COPIES, Shadow
@@ -49,12 +53,17 @@ def _stages(home: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained) -> di
         "player.model.loading.try_model", lambda *_: None
     )  # each is tried elsewhere; here it takes long
     for stage in settings.values():
-        for rows in (trained.rows - 1, trained.rows):
-            store.activate(saving.save(replace(trained, rows=rows), stage).version, stage)
-            shutil.copy(
-                store.folder(stage) / store.POINTER, home / f"{stage.environment}-{rows == trained.rows}.pointer"
-            )
+        for name, each in (("older", older(trained)), ("newest", trained)):
+            store.activate(saving.save(each, stage).version, stage)
+            shutil.copy(store.folder(stage) / store.POINTER, home / f"{stage.environment}-{name}.pointer")
     return settings
+
+
+def older(trained: Trained) -> Trained:
+    """Return the same model in other bytes: two models of the same bytes and the same second would have one name."""
+    pipeline = pickle.loads(pickle.dumps(trained.pipeline))
+    pipeline.verbose = True
+    return replace(trained, pipeline=pipeline)
 
 
 def files_of(settings: Settings) -> dict[str, Path]:
@@ -113,7 +122,7 @@ def foreign_signature(settings: Settings) -> None:
 
 def old_pointer(settings: Settings) -> None:
     """Put the pointer back that was true before, signature and all."""
-    shutil.copy(settings.home / f"{settings.environment}-False.pointer", files_of(settings)["pointer"])
+    shutil.copy(settings.home / f"{settings.environment}-older.pointer", files_of(settings)["pointer"])
 
 
 def own_pointer(settings: Settings) -> None:
@@ -184,43 +193,82 @@ def with_key(settings: Settings) -> dict[str, str]:
     return {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
 
 
-@pytest.fixture(name="production")
-def _production(stages: dict[str, Settings], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The application of production."""
-    from player.storage.migrations import upgrade
-
-    upgrade(stages["production"])
-    app = create_app(stages["production"])
-    yield app
-    app.extensions["player"].stop()
+Serve = Callable[[str], Flask]
 
 
-def test_the_api_key_changes_nothing_but_labels(production: Flask, stages: dict[str, Settings]) -> None:
+@pytest.fixture(name="serve")
+def _serve(stages: dict[str, Settings]) -> Iterator[Serve]:
+    """Call it with a stage to have the application of that one."""
+    apps = []
+
+    def serve(stage: str) -> Flask:
+        upgrade(stages[stage])
+        apps.append(create_app(stages[stage]))
+        return apps[-1]
+
+    yield serve
+    for app in apps:
+        app.extensions["player"].stop()
+
+
+def files_in(settings: Settings) -> dict[Path, bytes]:
+    """Return the content of each file among the models and the keys, of all environments."""
+    folders = [store.folder(settings).parent, settings.home / "keys"]
+    return {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_api_key_changes_nothing_but_labels(serve: Serve, stages: dict[str, Settings], stage: str) -> None:
     """No route takes anything beside questions and labels, so no key can bring in, choose or reload a model."""
-    taking = {rule.endpoint for rule in production.url_map.iter_rules() if rule.methods - {"GET", "HEAD", "OPTIONS"}}
-    before = {path: path.read_bytes() for path in store.folder(stages["production"]).rglob("*") if path.is_file()}
-    client = production.test_client()
-    paths = [rule.rule for rule in production.url_map.iter_rules() if not rule.arguments]
-    said = [client.open(path, method=method, headers=with_key(stages["production"]), json={}).status_code
+    app = serve(stage)
+    taking = {rule.endpoint for rule in app.url_map.iter_rules() if rule.methods - {"GET", "HEAD", "OPTIONS"}}
+    before = files_in(stages[stage])
+    client = app.test_client()
+    paths = [rule.rule for rule in app.url_map.iter_rules() if not rule.arguments]
+    said = [client.open(path, method=method, headers=with_key(stages[stage]), json={}).status_code
             for path in paths for method in ("POST", "PUT", "PATCH", "DELETE")]  # fmt: skip
 
     assert {"api.predict", "api.feedback"} == taking
     assert not [status for status in said if status >= 500]
-    assert before == {
-        path: path.read_bytes() for path in store.folder(stages["production"]).rglob("*") if path.is_file()
-    }
+    assert before == files_in(stages[stage])
 
 
-@pytest.mark.parametrize("other", ["development", "testing", "acceptance"])
-def test_the_key_of_another_stage_opens_nothing(production: Flask, stages: dict[str, Settings], other: str) -> None:
-    """Each environment has its own; a signing key is no API key either."""
-    signing = stages["production"].signing_key
+WAYS_OUT = ["../", "..%2f", "%2e%2e/", "..%5c", "....//", "/"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_api_key_reads_no_file_of_the_project(serve: Serve, stages: dict[str, Settings], stage: str) -> None:
+    """Neither a key nor a model nor a row of the database, whichever name a page is asked for."""
+    settings, app = stages[stage], serve(stage)
+    client, kept = app.test_client(), [content for content in files_in(settings).values() if len(content) > 30]
+    named = [rule for rule in app.url_map.iter_rules() if rule.arguments]
+    wanted = [f"keys/{stage}-signing.key", f"models/{stage}/{store.POINTER}", f"output/{stage}.db", "etc/passwd"]
+    asked = [rule.rule.partition("<")[0] + 9 * way + file for rule in named for way in WAYS_OUT for file in wanted]
+    answers = [client.get(path, headers=with_key(settings), follow_redirects=True) for path in asked]
+
+    assert named
+    for answer in answers:
+        body = answer.get_data()
+        assert not [content for content in kept if content in body]
+        assert b"SQLite format 3" not in body
+        assert b"root:" not in body
+        assert answer.status_code < 500
+
+
+@pytest.mark.parametrize("other", STAGES)
+@pytest.mark.parametrize("stage", ["acceptance", "production"])
+def test_the_key_of_another_stage_opens_nothing(
+    serve: Serve, stages: dict[str, Settings], stage: str, other: str
+) -> None:
+    """Where a key is needed each environment has its own; a signing key, its own too, is no API key either."""
+    client, signing = serve(stage).test_client(), stages[other].signing_key
     assert signing is not None
-    client = production.test_client()
-    for header in (with_key(stages[other]), {"Authorization": f"Bearer {signing.get_secret_value()}"}):
+    headers = [{"Authorization": f"Bearer {signing.get_secret_value()}"}]
+    headers += [with_key(stages[other])] if other != stage else []
+    for header in headers:
         asked = [client.get(path, headers=header).status_code for path in ("/metrics", "/dashboard")]
         assert [401, 401, 401] == [*asked, client.post("/feedback", json=[], headers=header).status_code]
-    assert 200 == client.get("/metrics", headers=with_key(stages["production"])).status_code
+    assert 200 == client.get("/metrics", headers=with_key(stages[stage])).status_code
 
 
 class Hostile(BaseHTTPRequestHandler):
@@ -273,3 +321,53 @@ def test_who_stands_where_the_shadow_should_gets_copies_and_no_more(
 
     assert {"/api", "more"} == set(Hostile.seen)
     assert Hostile.seen.count("more") < 100  # what fits into the buffers between the two
+
+
+SAYS = {
+    "another answer": b'HTTP/1.1 200 OK\r\nContent-Length: 27\r\n\r\n{"pred": 1, "proba": 0.999}',
+    "a label": b'HTTP/1.1 200 OK\r\nContent-Length: 35\r\n\r\n{"request_id": "asked", "label": 1}',
+    "a question for a key": b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n",
+    "no HTTP": b"\x00\xff" * 100,
+    "a header without an end": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000,
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("says", SAYS.values(), ids=SAYS.keys())
+def test_what_the_shadow_says_changes_no_answer(
+    model_settings: Settings, monkeypatch: pytest.MonkeyPatch, says: bytes
+) -> None:
+    """Whoever has its address is told no key, changes no prediction and brings no label."""
+    got: list[bytes] = []
+
+    class Stranger(StreamRequestHandler):
+        def handle(self) -> None:
+            """Read the whole question, then say it."""
+            head = b"".join(iter(self.rfile.readline, b"\r\n"))
+            length = next(line for line in head.splitlines() if line.lower().startswith(b"content-length"))
+            got.append(head + self.rfile.read(int(length.split()[1])))
+            self.wfile.write(says)
+
+    server = ThreadingTCPServer(("127.0.0.1", 0), Stranger)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(shadow, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setenv("PLAYER_API_KEY", KEYS["PLAYER_API_KEY"])
+    answers = []
+    for url in ("", f"http://127.0.0.1:{server.server_address[1]}"):
+        monkeypatch.setenv("PLAYER_SHADOW__URL", url)
+        settings = load_settings("testing")
+        app = create_app(settings)
+        asked = {"request_id": f"asked {bool(url)}", "features": {"age": 42}}
+        with app.test_client().post("/api", json=asked, headers=with_key(settings)) as answer:
+            answers.append({**answer.get_json(), "request_id": ""})
+        wait_until(lambda url=url: bool(got) or not url)
+        app.extensions["player"].writer.ship()
+        stored = queries.recent(app.extensions["player"].engine, 10)
+        app.extensions["player"].stop()
+    server.shutdown()
+    server.server_close()
+
+    assert answers[0] == answers[1]
+    assert [None, None] == stored["label"].tolist()
+    assert KEYS["PLAYER_API_KEY"].encode() not in b"".join(got)
+    assert b"authorization" not in b"".join(got).lower()
