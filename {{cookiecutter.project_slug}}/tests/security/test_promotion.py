@@ -72,6 +72,27 @@ def test_a_forged_model_in_testing_goes_nowhere(project: Path, trained: Trained,
     assert store.pointer(load_settings("acceptance")) is None
 
 
+@pytest.mark.parametrize("signature", ["", "0" * 128], ids=["none", "a wrong one"])
+def test_a_forged_record_saves_no_model_a_gate(project: Path, trained: Trained, signature: str) -> None:
+    """The model is signed, and a line beside it says that its unit tests were passed: they are asked all the same."""
+    testing = load_settings("testing")
+    pipeline = pickle.loads(pickle.dumps(trained.pipeline))
+    pipeline.verbose = True  # other bytes than those that were promoted
+    manifest = saving.save(dataclasses.replace(trained, pipeline=pipeline), testing)
+    store.activate(manifest.version, testing)
+    record = {"outcome": records.APPROVED, "sha256": manifest.sha256, "version": manifest.version, "who": "ann",
+              "why": "", "gates": [{"gate": "unit tests", "passed": True, "reason": ""}]}  # fmt: skip
+    with records.path_of(testing).open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"record": record, "signature": signature}) + "\n")
+    (project / "test_small.py").write_text("def test_it():\n    assert False\n", encoding="utf-8")
+
+    moved = promote("acceptance")
+
+    assert moved.exit_code == 1
+    assert "Not promoted to acceptance. unit tests: " in moved.stderr
+    assert store.pointer(load_settings("acceptance")) is None
+
+
 def test_a_stage_without_a_key_promotes_nothing_into_a_strict_one(
     project: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
