@@ -172,14 +172,15 @@ def test_one_request_is_erased_everywhere(settings: Settings) -> None:
 
 
 def test_a_request_that_the_database_refused_is_erased_too(writer: Writer) -> None:
-    """Such rows stand aside in the spool; the one is gone, and that of somebody else stays."""
+    """Such rows stand aside in the spool, also half ones that are no JSON; what is about somebody else stays."""
     refused = [(n, json.dumps({"request_id": f"r{n}", "features": {"name": name}}))
                for n, name in enumerate(("Zaphod-erase-me", "stays"), 1)]  # fmt: skip
+    refused += [(3, '{"request_id": "r1", "name": "Zaphod'), (4, '{"request_id": "r4", "na'), (5, "[]")]
     insert = "INSERT INTO aside (n, kind, body, reason) VALUES (?, 'prediction', ?, 'x')"
     writer.spool.write(lambda connection: connection.executemany(insert, refused))
 
-    assert 1 == writer.spool.erase("r1")
-    assert [2] == [row.n for row in writer.spool.set_aside()]
+    assert 2 == writer.spool.erase("r1")
+    assert [2, 4, 5] == [row.n for row in writer.spool.set_aside()]
     assert b"Zaphod" not in bytes_of(writer.spool.path.parent)
 
 
