@@ -66,7 +66,10 @@ async def serve(rules: Rules, house: House, store: Store, say: Say) -> None:
             await enrol_from(house.players, house.output, tournament, say)
         leave_door(house, tournament)
         announce(house, tournament, say)
-        await until_stopped(playing, tournament, house)
+        stopped = listen_for_stop()
+        if await until_stopped(stopped, playing):
+            save_results(house, tournament)
+            await stopped.wait()
         for task in (playing, showing):
             task.cancel()
             with suppress(asyncio.CancelledError):
@@ -94,18 +97,23 @@ async def listen(app: web.Application, house: House, stack: AsyncExitStack) -> N
         ) from None
 
 
-async def until_stopped(playing: "asyncio.Task[None]", tournament: Tournament, house: House) -> None:
-    """Return when the process is asked to stop; a tournament that has ended leaves its results and keeps its pages."""
+def listen_for_stop() -> asyncio.Event:
+    """Return what is set when this process is asked to stop."""
     stopped, loop = asyncio.Event(), asyncio.get_running_loop()
     with suppress(NotImplementedError):  # on Windows Ctrl-C arrives as KeyboardInterrupt
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
+    return stopped
+
+
+async def until_stopped(stopped: asyncio.Event, work: "asyncio.Task[None]") -> bool:
+    """Return when the process is *stopped*, or the *work* is done: whether that is so; raises what went wrong in it."""
     waiting = asyncio.create_task(stopped.wait())
-    await asyncio.wait({playing, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    if playing.done():
-        playing.result()
-        save_results(house, tournament)
-        await stopped.wait()
+    await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if work.done():
+        work.result()
+    return work.done()
 
 
 def save_results(house: House, tournament: Tournament) -> None:

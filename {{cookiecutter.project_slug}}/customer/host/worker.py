@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import logging
 import time
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 
 import aiohttp
-from procrastinate import RetryStrategy
+from procrastinate import App, RetryStrategy
 from procrastinate.exceptions import ConnectorException
 
 from customer.contract import Contract
@@ -15,15 +16,16 @@ from customer.errors import CustomerError
 from customer.host.addresses import CheckedResolver, Guard
 from customer.host.block import Block, read_block
 from customer.host.clock import GameClock, Heart
-from customer.host.ledger import Ledger
+from customer.host.ledger import RETRY_SECONDS, Ledger
 from customer.host.places import MOST_PLAYERS, Terms, make_referee
 from customer.host.queue import BEAT_SECONDS, DEAD_SECONDS, QUEUE, TASK, open_queue
 from customer.host.roster import PlayerRow
 from customer.host.seat import Seat, Table
-from customer.host.start import Say, more_files
+from customer.host.start import Say, listen_for_stop, more_files, until_stopped
 from customer.host.store import ENDED, Store, first_line
 from customer.referee import open_session
 
+log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.25
 TOO_LATE = 1.0  # seconds: who is taken later than this begins now, instead of being asked in a burst
 
@@ -108,16 +110,24 @@ async def work(store: Store, say: Say) -> None:
         await stack.enter_async_context(queue.open_async())
         await worker.look()
         helping = [asyncio.create_task(each) for each in (worker.heart.beat(), worker.ledger.run())]
-        taking = asyncio.create_task(
-            queue.run_worker_async(
-                queues=[QUEUE], concurrency=MOST_PLAYERS, delete_jobs="always", fetch_job_polling_interval=LOOK_SECONDS,
-                update_heartbeat_interval=BEAT_SECONDS, stalled_worker_timeout=DEAD_SECONDS,
-            )
-        )  # fmt: skip
+        taking, following = asyncio.create_task(take_jobs(queue)), asyncio.create_task(worker.follow())
         say(f"Asks for the tournament in {store.address}, until that is over. Ctrl-C: after the blocks it has begun.")
-        following = asyncio.create_task(worker.follow())
-        await asyncio.wait({taking, following}, return_when=asyncio.FIRST_COMPLETED)
+        await until_stopped(listen_for_stop(), following)
         for task in (following, taking, *helping):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+
+async def take_jobs(queue: App) -> None:
+    """Take jobs until cancelled, then finish those that are begun; while the database is away, wait for it."""
+    while True:
+        try:
+            await queue.run_worker_async(
+                queues=[QUEUE], concurrency=MOST_PLAYERS, delete_jobs="always", fetch_job_polling_interval=LOOK_SECONDS,
+                update_heartbeat_interval=BEAT_SECONDS, stalled_worker_timeout=DEAD_SECONDS,
+                install_signal_handlers=False,
+            )  # fmt: skip
+        except ConnectorException as error:
+            log.warning("the queue is away: %s", error)
+        await asyncio.sleep(RETRY_SECONDS)

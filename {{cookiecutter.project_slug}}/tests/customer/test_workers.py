@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from customer.cli import main
 from tests.customer.host_process import HostProcess, hosted, run, wait_for
-from tests.postgres import PASSWORD, _postgres, _postgres_url  # noqa: F401 - fixtures
+from tests.postgres import PASSWORD, Postgres, _postgres, _postgres_url  # noqa: F401 - fixtures
 
 PLAYERS = 6
 GAME = "--rounds;as trained;--minutes;0.2;--rate;5;--block;10;--seed;7;--deadline;10;--workers"
@@ -83,6 +83,27 @@ def test_the_host_decides_and_the_workers_follow(host: HostProcess) -> None:
     finally:
         worker.kill()
         worker.wait()
+
+
+def test_the_database_is_away_for_a_while(tmp_path: Path, postgres: Postgres) -> None:
+    """Host and worker wait for it, and go on; nothing is lost, doubled or charged."""
+    with hosted(tmp_path, PLAYERS, *GAME.split(";"), database=postgres.database()) as host:
+        worker = run(host.folder, ["-m", "customer.cli", "worker"], CUSTOMER_DATABASE_URL=host.database)
+        try:
+            host.do("next")
+            wait_for(lambda: host.query("SELECT 1 FROM asks"))
+            postgres.stop()
+            time.sleep(4.0)
+            postgres.start()
+            wait_for(lambda: host.rounds_done() == 1)
+        finally:
+            worker.kill()
+            worker.wait()
+        asked = host.query("SELECT player_id, number, COUNT(*) FROM asks GROUP BY 1, 2")
+
+        assert host.worth(PLAYERS) == host.points()
+        assert PLAYERS * 60 == len(asked)
+        assert {1} == {count for _, _, count in asked}
 
 
 def test_without_a_tournament_a_worker_says_so(tmp_path: Path, postgres_url: str) -> None:
