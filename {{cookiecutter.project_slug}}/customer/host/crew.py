@@ -38,7 +38,7 @@ class Crew:
         while any(owes(seat, block, done) for seat in seats):
             await asyncio.sleep(LOOK_SECONDS)
             for player_id, number, request_id, reason in await self.ledger.fetch(reasons, block.id):
-                if (player_id, number) not in done:
+                if player_id in by_id and (player_id, number) not in done:
                     done.add((player_id, number))
                     by_id[player_id].learn(request_id, Verdict(reason))
 
