@@ -10,6 +10,7 @@ looks at board and pages.
 """
 
 import argparse
+import itertools
 import json
 import random
 import shutil
@@ -21,7 +22,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from typing import Any
 import psutil
 
 NOT_COPIED = (".venv", ".tox", ".cache", ".git", "output", "docs", "tests", "notebooks")
+ROUNDS = ("as trained", "odd values", "another population", "data gathered differently", "another nature")
 LATE_AFTER = 2  # rounds
 CRASH_SECONDS, DOWN_SECONDS = (20.0, 60.0), 5.0
 WINDOW = "--window-size=1600,1200"
@@ -42,8 +44,8 @@ def main() -> int:
     parser.add_argument("--retraining", type=int, default=8)
     parser.add_argument("--crashing", type=int, default=3)
     parser.add_argument("--late", type=int, default=2)
-    parser.add_argument("--minutes", type=float, default=1.4, help="Of each round but the rush hour.")
-    parser.add_argument("--rate", type=float, default=1.0)
+    parser.add_argument("--minutes", type=float, default=1.3, help="Of each round but the rush hour, a third.")
+    parser.add_argument("--rate", type=float, default=3.0)
     parser.add_argument("--pictures", type=Path)
     options = parser.parse_args()
     with ExitStack() as stack:
@@ -108,10 +110,15 @@ class Room:
         lines = "".join(f"{team.name},http://127.0.0.1:{team.port}\n" for team in crowd)
         (folder / "players.csv").write_text("name,url\n" + lines, encoding="utf-8")
         self.port = free_port()
-        rounds = ["--minutes", options.minutes, "--rate", options.rate, "--block", "10", "--seed", "7"]
+        rounds = [
+            f'[[round]]\nname = "{name}"\nminutes = {options.minutes}\nrate = {options.rate}\n' for name in ROUNDS
+        ]
+        rounds += [f'[[round]]\nname = "rush hour"\nminutes = {options.minutes / 3}\nrate = {4 * options.rate}\n']
+        (folder / "timetable.toml").write_text("\n".join(rounds), encoding="utf-8")
         where = ["--players", folder / "players.csv", "--output", folder / "output",
                  "--database", f"sqlite:///{folder / 'tournament.db'}"]  # fmt: skip
-        command = [sys.executable, "-m", "customer.cli", "host", "--port", self.port, *where, *rounds]
+        where += ["--timetable", folder / "timetable.toml", "--seed", "7"]
+        command = [sys.executable, "-m", "customer.cli", "host", "--port", self.port, *where]
         self.host = psutil.Popen(list(map(str, command)), **self.teams[0].where())
         stack.callback(self.host.wait)
         stack.callback(self.host.terminate)
@@ -135,9 +142,10 @@ class Room:
         return [each["state"] for each in self.status()["rounds"]].count("done")
 
     def play(self) -> None:
-        """Play the whole timetable, with a retraining after each round."""
-        crashing = threading.Thread(target=self.crash)
-        crashing.start()
+        """Play the whole timetable; meanwhile some retrain and some crash."""
+        beside = [threading.Thread(target=each) for each in (self.retrain, self.crash)]
+        for each in beside:
+            each.start()
         try:
             played = 0
             while self.status()["next"]:
@@ -148,11 +156,10 @@ class Room:
                 time.sleep(20)
                 self.picture(f"board-{played}", "/")
                 wait_for(lambda so_far=played: self.rounds_done() >= so_far, 600)
-                with ThreadPoolExecutor(2) as hands:
-                    list(hands.map(Team.retrain, self.teams[: self.options.retraining]))
         finally:
             self.over.set()
-            crashing.join()
+            for each in beside:
+                each.join()
         self.call("/host/do", {"do": "end"})
         wait_for(lambda: self.status()["phase"] == "ended")
         wait_for((self.folder / "output" / "results.json").exists)
@@ -165,6 +172,13 @@ class Room:
             words = [sys.executable, "-m", "player.cli", "join", f"http://127.0.0.1:{self.port}",
                      "--name", team.name, "--url", f"http://127.0.0.1:{team.port}"]  # fmt: skip
             subprocess.run(words, cwd=team.home, check=True, capture_output=True)
+
+    def retrain(self) -> None:
+        """Let one after the other ask its monitoring whether it should retrain, until it is over."""
+        for team in itertools.cycle(self.teams[: self.options.retraining]):
+            if self.over.is_set():
+                return
+            team.retrain()
 
     def crash(self) -> None:
         """Kill some services at random moments, and start them again, until it is over."""
@@ -198,8 +212,10 @@ class Room:
             reasons = dict(rows.execute("SELECT reason, COUNT(*) FROM asks GROUP BY reason ORDER BY 2 DESC"))
         for team in self.teams:
             here = board[team.name]
-            done = ", ".join(filter(None, [f"killed {team.kills} times" if team.kills else "", *team.retrained]))
-            print(f"{here['rank']:>3} {team.name} {here['points']:>5} points, asked {asked[team.name]:>4}  {done}")
+            done = [f"killed {team.kills} times"] if team.kills else []
+            done += [f"{times} x {decision}" for decision, times in Counter(team.retrained).items()]
+            stands = f"{here['rank']:>3} {team.name} {here['points']:>5} points, asked {asked[team.name]:>4}"
+            print(f"{stands}  {', '.join(done)}")
         different = [name for name in stored if stored[name] != board[name]["points"]]
         punctual = {asked[team.name] for team in self.teams[: self.options.players - self.options.late]}
         print(f"{sum(asked.values())} requests in {seconds / 60:.1f} minutes: {reasons}; {labels} labels brought")
