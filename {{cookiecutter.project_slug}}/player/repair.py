@@ -43,11 +43,16 @@ class Feature:
     missing: tuple[str, ...] = MISSING
     comma: str = ""
 
+    def __post_init__(self) -> None:
+        """Take lists too, as they are read from JSON: an older `features.py` hands them over as they come."""
+        for name in ("categories", "missing"):
+            if isinstance(given := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(given))
+
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "Feature":
-        """Return the feature with these values, lists as they are read from JSON."""
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
-        return cls(**values)
+        """Return the feature with these values, as they are read from JSON."""
+        return cls(**plain)
 
     @cached_property
     def known(self) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Whole columns are read as cells are, one by one."""
 
+import json
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
@@ -72,6 +74,15 @@ def test_an_ambiguous_number_that_may_be_both_is_missing() -> None:
 
     assert row == {"income": None}
     assert "could be two numbers (27600 or 27.6), taken as missing" in warnings[0]
+
+
+def test_a_feature_read_from_json_is_the_one_that_was_written() -> None:
+    """Whoever makes it: an older `features.py` hands over its lists as they come."""
+    home = Feature("home", "category", categories=("owner", "rent"))
+    plain = json.loads(json.dumps(asdict(home)))
+
+    assert home == Feature.from_dict(plain) == Feature(**plain)
+    assert 1 == len({home, Feature(**plain)})
 
 
 def schema_of(feature: Feature) -> Any:
