@@ -113,11 +113,11 @@ def inspect_table(context: click.Context, table: Path, label: str | None, drop: 
 
     Exit code 1 when nothing can be learned from it.
     """
-    from player import training
     from player.inspection import inspect
+    from player.reading.files import read_table
 
     settings = with_table(begin(context.obj), label, drop)
-    found = inspect(training.read_table(table), settings.data)
+    found = inspect(read_table(table), settings.data)
     click.echo(json.dumps(found.to_dict(), indent=2)) if as_json else show(found)
     sys.exit(0 if found.learnable else 1)
 
@@ -143,11 +143,10 @@ def train(
 
     Says what is wrong when the table cannot be learned from; the old model then stays.
     """
-    from player import training
     from player.inspection import inspect
-    from player.learning import fitting
     from player.model import saving, store
-    from player.reading.files import read_own_table
+    from player.model.learning import learn
+    from player.reading.files import read_own_table, read_table
     from player.storage.records import record_model
 
     settings = with_table(begin(context.obj), label, drop)
@@ -157,9 +156,8 @@ def train(
         click.echo("A model is there already.")
         return
     tell_who_waits(f"Learning from {data or settings.data.train} ...")
-    table = training.read_table(data) if data else read_own_table(settings)
-    with fitting.told_in_a_sentence():
-        trained = training.train(table, settings)
+    table = read_table(data) if data else read_own_table(settings)
+    trained = learn(table, settings)
     show(inspect(table, settings.data), sys.stderr)
     manifest = saving.save(trained, settings, note=f"player train on {data.name if data else settings.data.train}")
     record_model(manifest, settings)

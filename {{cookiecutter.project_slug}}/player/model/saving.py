@@ -2,7 +2,11 @@
 
 import hashlib
 import logging
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
 
 from player.config import Settings
 from player.model import kept_rows, loading
@@ -15,6 +19,17 @@ from player.trust.pickler import dumps
 from player.trust.unpickler import names_used
 
 log = logging.getLogger(__name__)
+
+
+def nobodys(examples: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of the same values, those of each column in another order: an older `training.py` hands over people.
+
+    What is mixed already stays so.
+    """
+    dice = np.random.default_rng(1)
+    columns = {name: [row[name] for row in examples] for name in (examples[0] if examples else ())}
+    orders = {name: dice.permutation(len(examples)) for name in columns}
+    return [{name: values[orders[name][place]] for name, values in columns.items()} for place in range(len(examples))]
 
 
 def save(trained: Trained, settings: Settings, note: str = "") -> Manifest:
@@ -40,7 +55,7 @@ def save(trained: Trained, settings: Settings, note: str = "") -> Manifest:
         profile=trained.profile,
         metrics=trained.metrics,
         rows=trained.rows,
-        examples=trained.examples,
+        examples=nobodys(trained.examples),
         parent=active.current if active else None,
         note=note,
     )

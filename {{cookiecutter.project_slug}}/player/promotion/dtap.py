@@ -15,13 +15,13 @@ from typing import Any
 from player.config import ENVIRONMENTS, Settings, load_settings
 from player.errors import DataError, ModelRefused, PlayerError, PromotionRefused
 from player.model import saving, store
+from player.model.learning import learn
 from player.promotion.keys import make_keys, use_approver, use_keys
 from player.promotion.promote import make_current, promote
 from player.promotion.stage_data import fill
 from player.reading.files import read_own_table
 from player.settings.controls import refuse_unsafe
 from player.storage.records import record_model
-from player.training import train
 
 READY_SECONDS, STOP_SECONDS = 90.0, 30.0
 REASON = "first model, by player dtap"
@@ -63,7 +63,7 @@ def has_model(settings: Settings) -> bool:
 def first_model(settings: Settings) -> str:
     """Give an environment its first model: trained in development, promoted everywhere else; return what was done."""
     if settings.environment == "development":
-        trained = train(read_own_table(settings), settings)
+        trained = learn(read_own_table(settings), settings)
         manifest = saving.save(trained, settings, note=REASON)
         record_model(manifest, settings)
         make_current(manifest, settings, getpass.getuser(), REASON)

@@ -12,6 +12,7 @@ from player import training
 from player.config import Settings, load_settings
 from player.errors import DataError, ModelMissing
 from player.features import clean_table, read_schema
+from player.learning import fitting
 from player.model.predictor import Answer, Predictor
 from player.reading.files import read_own_table
 from player.storage import queries
@@ -68,9 +69,11 @@ def stage_rows(settings: Settings) -> tuple[pd.DataFrame, str]:
 
 def training_rows(settings: Settings) -> pd.DataFrame:
     """Return the training table as requests, each under an id that is the same each time."""
-    table = training.in_time_order(read_own_table(settings), settings.data)
-    schema = read_schema(table, settings.data)
-    labels = training.read_labels(table, settings.data)
+    table = read_own_table(settings)
+    with fitting.told_in_a_sentence():
+        table = training.in_time_order(table, settings.data)
+        schema = read_schema(table, settings.data)
+        labels = training.read_labels(table, settings.data)
     return pd.DataFrame(
         {
             "request_id": [f"{settings.environment}-{number}" for number in range(len(table))],

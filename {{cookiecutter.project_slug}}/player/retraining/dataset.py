@@ -16,6 +16,7 @@ from player import evaluation, training
 from player.config import DataSettings, Settings
 from player.errors import DataError
 from player.features import Schema, clean, clean_table, read_schema, to_table
+from player.learning import fitting
 from player.learning.belonging import is_of_table
 from player.reading.columns import bounds
 from player.reading.files import read_own_table
@@ -82,11 +83,13 @@ def read_past(settings: Settings, requests: Sequence[dict[str, Any]], champion: 
 
     Raises DataError when it is another table than that of the *champion*.
     """
-    table = training.in_time_order(read_own_table(settings), settings.data)
-    labels = training.read_labels(table, settings.data)
-    table, truth = table[labels.notna()], training.as_classes(labels[labels.notna()])
-    refused = find_leaks(table, truth, requests, settings.data)
-    schema = read_schema(table.drop(columns=list(refused)), settings.data)
+    table = read_own_table(settings)
+    with fitting.told_in_a_sentence():
+        table = training.in_time_order(table, settings.data)
+        labels = training.read_labels(table, settings.data)
+        table, truth = table[labels.notna()], training.as_classes(labels[labels.notna()])
+        refused = find_leaks(table, truth, requests, settings.data)
+        schema = read_schema(table.drop(columns=list(refused)), settings.data)
     if not set(schema.names) & set(champion.names):
         raise DataError(
             f"{settings.data.train} is another table than the one the model learned from, with none of its columns "

@@ -18,13 +18,15 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils import all_estimators
 
+from player import training
 from player.cli import main
 from player.config import Settings, load_settings
-from player.features import to_table
+from player.features import clean_table, to_table
 from player.model import saving, store
 from player.model.kept_rows import KINDS, kept_by
+from player.model.learning import learn
 from player.retraining.dataset import widened
-from player.training import Trained, train
+from player.training import Trained, as_rows
 from player.trust.allowed import ESTIMATORS
 from player.trust.unpickler import names_used
 
@@ -105,13 +107,31 @@ def test_where_confidentiality_is_high_the_richest_is_not_in_the_manifest(
 ) -> None:
     """Schema and profile tell the range that ten rows reach; elsewhere the highest value."""
     monkeypatch.setenv("PLAYER_RATING__CONFIDENTIALITY", level)
-    found = train(with_the_richest(table), load_settings("testing"))
+    found = learn(with_the_richest(table), load_settings("testing"))
     income = next(feature for feature in found.schema.features if feature.name == "income")
     highest = table["income"].nlargest(10).iloc[-2]
 
     assert kept == ("87654321" in json.dumps([found.schema.to_dict(), found.profile]))
     assert kept or income.high == highest
     assert kept == (found.profile["features"]["income"]["high"] == RICHEST)
+
+
+def test_with_an_older_training_the_richest_is_not_in_the_manifest_either(
+    home: Path, table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One from before `[data].fewest_rows` tells the highest value; what `player train` saves does not."""
+    monkeypatch.setenv("PLAYER_RATING__CONFIDENTIALITY", "high")
+    settings, train = load_settings("testing"), training.train
+    newest = learn(with_the_richest(table), settings)
+    careless = settings.model_copy(update={"data": settings.data.model_copy(update={"fewest_rows": 1})})
+    monkeypatch.setattr(training, "train", lambda rows, _: train(rows, careless))
+
+    found = learn(with_the_richest(table), settings)
+
+    assert "87654321" in json.dumps(training.train(with_the_richest(table), settings).profile)
+    assert newest.schema == found.schema
+    assert newest.profile["features"] == found.profile["features"]
+    assert found.schema.to_dict() == found.profile["schema"]
 
 
 def test_retraining_keeps_no_end_of_a_range_either(trained: Trained) -> None:
@@ -124,12 +144,19 @@ def test_retraining_keeps_no_end_of_a_range_either(trained: Trained) -> None:
     assert RICHEST == high[1] > high[2]
 
 
-def test_examples_are_nobody(trained: Trained, table: pd.DataFrame, settings: Settings) -> None:
-    """A model is tried on rows put together of many: each value is one of the table, no row is."""
+@pytest.mark.parametrize("mixed", [True, False])
+def test_examples_are_nobody(trained: Trained, table: pd.DataFrame, settings: Settings, mixed: bool) -> None:
+    """A model is tried on rows put together of many: each value is one of the table, no row is.
+
+    Also with an older `training.py`, which hands over rows as they are.
+    """
+    if not mixed:
+        trained = replace(trained, examples=as_rows(clean_table(table.tail(20), trained.schema)))
     columns = [feature.name for feature in trained.schema.features if feature.kind == "number"]
     real = {tuple(row) for row in table[columns].round(6).itertuples(index=False)}
     made = [tuple(round(row[name], 6) if row[name] is not None else None for name in columns)
-            for row in trained.examples]  # fmt: skip
+            for row in saving.save(trained, settings).examples]  # fmt: skip
 
     assert len(made) == 20
     assert not real & set(made)
+    assert all({row[place] for row in made} <= {row[place] for row in real} | {None} for place in range(len(columns)))
