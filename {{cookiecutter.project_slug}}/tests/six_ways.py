@@ -24,6 +24,7 @@ from player.model.loading import Model
 from player.model.manifests import Manifest
 from player.model.prior import prior_of
 from player.reading.files import read_batches, read_table
+from player.repair import repair
 from player.storage import queries
 from player.training import Trained, as_rows
 
@@ -75,13 +76,27 @@ def write_parquet(path: Path, rows: Sequence[Row]) -> Path:
     return path
 
 
+def clean_written(raw: Row, schema: Schema) -> tuple[Row, list[str]]:
+    """Return what `clean` says of a row from where everything is text, put together value by value.
+
+    An older `features.py` has no `written` to ask for it.
+    """
+    row: Row = {}
+    warnings = []
+    for feature in schema.features:
+        found = repair(raw[feature.name], feature, written=True) if feature.name in raw else (None, "missing")
+        row[feature.name], said = found
+        warnings += [f"{feature.name}: {said}"] if said else []
+    return row, warnings + [said for said in clean(raw, schema)[1] if said.startswith("ignored: ")]
+
+
 def read_everywhere(rows: Sequence[Row], schema: Schema, folder: Path) -> dict[str, list[Row]]:
     """Return the clean rows that *rows* become on each way."""
     files = {"csv": write_csv(folder / "rows.csv", rows), "parquet": write_parquet(folder / "rows.parquet", rows)}
     found = {
         "types": [clean(row, schema)[0] for row in rows],
         "text": [clean({name: text(value) for name, value in row.items()}, schema)[0] for row in rows],
-        "query": [clean({name: text(value) for name, value in row.items()}, schema, written=True)[0] for row in rows],
+        "query": [clean_written({name: text(value) for name, value in row.items()}, schema)[0] for row in rows],
         "replay": [clean(json.loads(json.dumps(row)), schema)[0] for row in rows],
     }
     for kind, file in files.items():

@@ -9,10 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from older import leaves_out
 from storage_rows import label, prediction
 
 from customer.errors import CustomerError
 from customer.rounds import from_csv
+from player import training
 from player.cli import main
 from player.config import Settings
 from player.model import store
@@ -55,6 +57,9 @@ PARQUET = {
     "nested label": pa.table({"age": [1.0, 2.0] * 50, "repaid": [[0], [1]] * 50}),
     "nulls": pa.table({"age": pa.nulls(100), "repaid": [0, 1] * 50}),
 }  # fmt: skip
+NOTHING_LEFT = (
+    "constants", "ids only", "row numbers", "huge numbers", "endless numbers", "missing only", "blanks only",
+)  # fmt: skip
 OTHERS = ("broken.parquet", "cut.parquet", "table.xlsx", "folder.csv", "folder.parquet", "missing.csv")
 
 
@@ -76,7 +81,10 @@ def write(name: str, folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", [*CSV, *PARQUET, *OTHERS])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[leaves_out] if name in NOTHING_LEFT else []) for name in (*CSV, *PARQUET, *OTHERS)],
+)
 def test_a_bad_table_is_one_sentence(model_settings: Settings, tmp_path: Path, name: str) -> None:
     """Training and inspection refuse it with exit code 1; nobody sees a traceback, and the model is the one before."""
     path, before = write(name, tmp_path), store.pointer(model_settings)
@@ -135,6 +143,19 @@ def test_a_bad_table_breaks_nothing_later(
         assert "Traceback" not in result.output
         assert command[0] != "retrain" or result.exit_code == 1
     assert before == store.pointer(answered)
+
+
+@pytest.mark.usefixtures("answered")
+@pytest.mark.parametrize("command", ["retrain", "fill"])
+def test_a_mistake_in_the_own_training_is_one_sentence_here_too(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """These read the training table as `player train` does, with what the participant wrote."""
+    monkeypatch.setattr(training, "in_time_order", lambda table, data: 1 / 0)
+
+    result = CliRunner().invoke(main, ["-e", "testing", command])
+
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert 1 == result.exit_code
+    assert "Error: player/training.py cannot train: ZeroDivisionError" in result.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("command", [["retrain"], ["monitor"], ["replay", "--against", "testing"], ["shadow"]])

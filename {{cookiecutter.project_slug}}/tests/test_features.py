@@ -82,6 +82,8 @@ def test_a_number_as_text_is_a_repair_unless_all_is_text() -> None:
 
     assert (42.0, "number given as text") == repair("42", age)
     assert (42.0, "") == repair("42", age, written=True)
+    assert ({"age": 42, "home": None}, ["home: missing"]) == clean({"age": "42"}, SCHEMA, written=True)
+    assert "age: number given as text" in clean({"age": "42"}, SCHEMA)[1]
 
 
 @pytest.mark.parametrize(

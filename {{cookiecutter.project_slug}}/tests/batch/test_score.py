@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from filelock import FileLock
+from six_ways import clean_written
 
 from player.batch.ahead import worked_ahead
 from player.batch.columns import clean_batch
@@ -145,7 +146,7 @@ def test_columns_are_cleaned_as_rows_are(predictor: Predictor, values: list[obje
 
     found, warnings = clean_batch(batch, schema, from_csv)
 
-    one_by_one = [clean(raw, schema, written=from_csv) for raw in batch.to_pylist()]
+    one_by_one = [clean_written(raw, schema) if from_csv else clean(raw, schema) for raw in batch.to_pylist()]
     pd.testing.assert_frame_equal(to_table([row for row, _ in one_by_one], schema), without_codes(found))
     assert [row_warnings for _, row_warnings in one_by_one] == [json.loads(text) for text in warnings.to_pylist()]
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from kinds import a_table, columns
+from older import FITS
 from sklearn import cluster, ensemble, linear_model, model_selection, naive_bayes, neighbors, preprocessing, svm
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
@@ -24,6 +25,7 @@ from player.errors import PipelineError
 from player.features import Schema
 from player.learning import fitting
 from player.model import store
+from player.model.learning import learn
 
 LOGISTIC = linear_model.LogisticRegression()
 
@@ -180,7 +182,10 @@ def _small(model_settings: Settings) -> Settings:
 def test_a_pipeline_that_cannot_work_keeps_the_old_model(
     small: Settings, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """`player train` says in one line what is wrong and what to do, exits with 1, and changes nothing."""
+    """`player train` says in one line what is wrong and what to do, exits with 1, and changes nothing.
+
+    With an older `training.py`, which fits by itself, the line says less.
+    """
     build, said = BAD[name]
     monkeypatch.setattr(training, "build_pipeline", build)
     if "hangs" in name:
@@ -191,7 +196,7 @@ def test_a_pipeline_that_cannot_work_keeps_the_old_model(
 
     assert result.exit_code == 1, result.output
     assert isinstance(result.exception, SystemExit)
-    assert said in result.stderr
+    assert said in result.stderr or not FITS
     assert 1 == len([line for line in result.stderr.splitlines() if line.startswith("Error: ")])
     assert "Traceback" not in result.output
     assert before == (store.pointer(small), len(store.versions(small)))
@@ -205,9 +210,10 @@ def test_a_pipeline_that_fails_on_rows_it_has_not_seen_is_refused(settings: Sett
     def strict(schema: Schema) -> Any:
         return make_pipeline(columns(schema, encode=preprocessing.OneHotEncoder()), naive_bayes.BernoulliNB())
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(PipelineError, match="handle_unknown"):
+    said = "BernoulliNB cannot answer rows it has not seen: .*handle_unknown" if FITS else "handle_unknown"
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(PipelineError, match=said):
         patch.setattr(training, "build_pipeline", strict)
-        training.train(table, settings)
+        learn(table, settings)
 
 
 def test_the_line_of_the_participants_code_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

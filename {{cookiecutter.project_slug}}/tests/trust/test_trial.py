@@ -110,7 +110,7 @@ def test_a_real_trial_refuses_what_is_no_model(settings: Settings) -> None:
         try_model(b"no pickle", NEEDED, settings.model)
 
 
-SCHEMA = Schema((Feature("age", "number", 0, 100),), "repaid", (), ())
+SCHEMA = Schema((Feature("age", "number", 0, 100),), "repaid")
 EXAMPLES = [{"age": 20.0}, {"age": 60.0}]
 
 
