@@ -170,6 +170,16 @@ def test_the_participants_own_modules_can_be_older_than_the_rest() -> None:
     assert {name: asked - KEPT[name] for name, asked in found.items()} == {name: set() for name in KEPT}
 
 
+def test_a_new_project_is_one_of_which_its_tests_ask_everything() -> None:
+    """What `older.py` among them looks for is in the newest modules: they are lenient only after an update."""
+    player = ROOT / FOLDER / "player"
+    training, features = ((player / name).read_text(encoding="utf-8") for name in ("training.py", "features.py"))
+
+    assert "from player.learning import fitting" in training
+    assert training.count("fitting.fit(build_pipeline, ") == 3
+    assert "    left_out: dict[str, str]" in features
+
+
 def test_no_module_asks_more_of_a_schema_than_the_first_projects_have() -> None:
     """Their own features.py, with the class in it, stays when the rest is updated."""
     had = {"features", "from_dict", "label", "names", "to_dict", "unavailable"}
