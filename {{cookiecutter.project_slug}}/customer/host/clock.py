@@ -61,7 +61,7 @@ class Heart:
     def worst(self, since: float) -> float:
         """Return the longest delay of a beat that was due after *since*, in seconds."""
         worst = 0.0
-        for due, late in reversed(self.late):
+        for due, late in reversed(tuple(self.late)):  # a page asks from its own thread
             if due + late < since:
                 break
             worst = max(worst, late)

@@ -56,8 +56,8 @@ class LabelPost:
         return ""
 
     def waiting(self, player_id: int) -> int:
-        """Return how many labels a player has not got."""
-        return sum(len(pairs) for _, pairs in self.bags.get(player_id, ()))
+        """Return how many labels a player has not got; a page asks from its own thread."""
+        return sum(len(pairs) for _, pairs in tuple(self.bags.get(player_id, ())))
 
     async def finish(self, seconds: float) -> None:
         """Let the ways end by themselves for some *seconds*, then end them."""

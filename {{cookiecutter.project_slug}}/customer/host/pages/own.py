@@ -52,7 +52,8 @@ def gather(tournament: Tournament, seat: Seat, only: str) -> dict[str, Any]:
 
 def running(tournament: Tournament, play_id: int) -> bool:
     """Tell whether a round is still being played, so that its name is not told yet."""
-    return tournament.current is not None and tournament.current.id == play_id
+    current = tournament.current
+    return current is not None and current.id == play_id
 
 
 def scaled(values: list[int], top: int) -> str:

@@ -76,9 +76,10 @@ def kill_now(tournament: Tournament, played: Sequence[Play]) -> str:
 
 def progress(tournament: Tournament) -> float | None:
     """Return how much of the present round is over, or None between rounds."""
-    if tournament.current is None:
+    current = tournament.current  # asked once: a page is made in a thread beside the game
+    if current is None:
         return None
-    plan, begun = tournament.current.plan, tournament.blocks_begun
+    plan, begun = current.plan, tournament.blocks_begun
     return min(1.0, begun * plan.block / plan.requests)
 
 
@@ -107,7 +108,7 @@ def needing_help(tournament: Tournament) -> list[dict[str, Any]]:
 
 def status(tournament: Tournament) -> dict[str, Any]:
     """Return everything the host wants to see."""
-    played = tournament.store.book.plays()
+    played, current = tournament.store.book.plays(), tournament.current
     headline, subline = words(tournament, played)
     coming = tournament.coming(played)
     return {
@@ -117,7 +118,7 @@ def status(tournament: Tournament) -> dict[str, Any]:
         "paused": not tournament.clock.going.is_set(),
         "frozen": bool(tournament.frozen),
         "progress": progress(tournament),
-        "current": tournament.current.name if tournament.current else None,
+        "current": current.name if current else None,
         "next": coming.name if coming else None,
         "ordered": not tournament.orders.empty(),
         "trouble": tournament.ledger.trouble,
