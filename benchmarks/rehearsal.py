@@ -10,7 +10,6 @@ looks at board and pages.
 """
 
 import argparse
-import itertools
 import json
 import random
 import shutil
@@ -24,6 +23,8 @@ import time
 import urllib.request
 from collections import Counter
 from contextlib import ExitStack
+from itertools import cycle, groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ NOT_COPIED = (".venv", ".tox", ".cache", ".git", "output", "docs", "tests", "not
 ROUNDS = ("as trained", "odd values", "another population", "data gathered differently", "another nature")
 LATE_AFTER = 2  # rounds
 CRASH_SECONDS, DOWN_SECONDS = (20.0, 60.0), 5.0
-WINDOW = "--window-size=1600,1200"
+WINDOW = "--window-size=1600,900"
 
 
 def main() -> int:
@@ -45,7 +46,7 @@ def main() -> int:
     parser.add_argument("--crashing", type=int, default=3)
     parser.add_argument("--late", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=1.3, help="Of each round but the rush hour, a third.")
-    parser.add_argument("--rate", type=float, default=3.0)
+    parser.add_argument("--rate", type=float, default=2.0)
     parser.add_argument("--pictures", type=Path)
     options = parser.parse_args()
     with ExitStack() as stack:
@@ -113,7 +114,7 @@ class Room:
         rounds = [
             f'[[round]]\nname = "{name}"\nminutes = {options.minutes}\nrate = {options.rate}\n' for name in ROUNDS
         ]
-        rounds += [f'[[round]]\nname = "rush hour"\nminutes = {options.minutes / 3}\nrate = {4 * options.rate}\n']
+        rounds += [f'[[round]]\nname = "rush hour"\nminutes = {options.minutes / 3}\nrate = {3 * options.rate}\n']
         (folder / "timetable.toml").write_text("\n".join(rounds), encoding="utf-8")
         where = ["--players", folder / "players.csv", "--output", folder / "output",
                  "--database", f"sqlite:///{folder / 'tournament.db'}"]  # fmt: skip
@@ -175,7 +176,7 @@ class Room:
 
     def retrain(self) -> None:
         """Let one after the other ask its monitoring whether it should retrain, until it is over."""
-        for team in itertools.cycle(self.teams[: self.options.retraining]):
+        for team in cycle(self.teams[: self.options.retraining]):
             if self.over.is_set():
                 return
             team.retrain()
@@ -207,7 +208,9 @@ class Room:
             each = "FROM asks JOIN players ON id = player_id GROUP BY name"
             stored = dict(rows.execute(f"SELECT name, SUM(points) {each}"))
             asked = dict(rows.execute(f"SELECT name, COUNT(*) {each}"))
-            late = sorted(row[0] for row in rows.execute("SELECT late_ms FROM asks"))
+            late = "SELECT name, late_ms FROM asks JOIN plays ON id = play_id ORDER BY play_id, late_ms"
+            by_round = groupby(rows.execute(late), itemgetter(0))
+            punctual = [(name, [each[1] for each in found]) for name, found in by_round]
             labels = rows.execute("SELECT SUM(labels) FROM deliveries").fetchone()[0]
             reasons = dict(rows.execute("SELECT reason, COUNT(*) FROM asks GROUP BY reason ORDER BY 2 DESC"))
         for team in self.teams:
@@ -217,11 +220,12 @@ class Room:
             stands = f"{here['rank']:>3} {team.name} {here['points']:>5} points, asked {asked[team.name]:>4}"
             print(f"{stands}  {', '.join(done)}")
         different = [name for name in stored if stored[name] != board[name]["points"]]
-        punctual = {asked[team.name] for team in self.teams[: self.options.players - self.options.late]}
+        whole = {asked[team.name] for team in self.teams[: self.options.players - self.options.late]}
         print(f"{sum(asked.values())} requests in {seconds / 60:.1f} minutes: {reasons}; {labels} labels brought")
-        print(f"sent late: p50 {late[len(late) // 2]:.1f} ms, p99 {late[int(0.99 * len(late))]:.1f} ms")
-        print(f"points on the board that differ from the database: {len(different)}; asked equally often: {punctual}")
-        return 1 if different or len(punctual) != 1 else 0
+        for name, ms in punctual:
+            print(f"{name}: sent late p50 {ms[len(ms) // 2]:.1f} ms, p99 {ms[int(0.99 * len(ms))]:.1f} ms")
+        print(f"points on the board that differ from the database: {len(different)}; asked equally often: {whole}")
+        return 1 if different or len(whole) != 1 else 0
 
 
 def wait_for(ready: Any, seconds: float = 300) -> None:

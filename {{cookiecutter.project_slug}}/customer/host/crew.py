@@ -33,9 +33,11 @@ class Crew:
 
     async def play(self, block: Block, seats: Sequence[Seat], done: set[tuple[int, int]], wait: float) -> None:
         """Have players asked what of a block is not *done*, from in *wait* seconds on; returns when all is over."""
-        await self.insist(lambda: self.hand_out(block, [seat for seat in seats if owes(seat, block, done)], wait))
+        owing = [seat for seat in seats if owes(seat, block, done)]
+        await self.insist(lambda: self.hand_out(block, owing, wait))
         by_id, reasons = {seat.row.id: seat for seat in seats}, self.ledger.store.book.reasons
-        while any(owes(seat, block, done) for seat in seats):
+        # Who has left once is not waited for any more, also when it comes back: its worker has let it go.
+        while owing := [seat for seat in owing if owes(seat, block, done)]:
             await asyncio.sleep(LOOK_SECONDS)
             for player_id, number, request_id, reason in await self.ledger.fetch(reasons, block.id):
                 if player_id in by_id and (player_id, number) not in done:

@@ -1,14 +1,21 @@
 """Several workers share a tournament; who dies loses nothing."""
 
+import asyncio
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from customer.cli import main
+from customer.host import crew
+from customer.host.block import Block
+from customer.host.roster import LEFT, NEW, PLAYING
+from customer.rounds import Case
 from tests.customer.host_process import HostProcess, hosted, run, wait_for
 from tests.postgres import PASSWORD, Postgres, _postgres, _postgres_url  # noqa: F401 - fixtures
 
@@ -120,3 +127,57 @@ def test_without_a_tournament_a_worker_says_so(tmp_path: Path, postgres_url: str
         assert said in found.output
         assert 1 == len(found.output.strip().splitlines())
         assert PASSWORD not in found.output
+
+
+class NoWorkers:
+    """A queue and a database, as far as handing out needs them; nobody takes anything."""
+
+    def __init__(self) -> None:
+        """Keep what is handed out."""
+        self.job_manager = self.store = self.book = self
+        self.handed_out: list[Any] = []
+
+    def configure_task(self, name: str, queue: str) -> "NoWorkers":
+        """Return what hands out."""
+        return self
+
+    async def list_jobs_async(self, queue: str) -> list[Any]:
+        """Return what is handed out already."""
+        return []
+
+    async def batch_defer_async(self, *jobs: Any) -> None:
+        """Hand out."""
+        self.handed_out += jobs
+
+    async def fetch(self, function: Any, *words: Any) -> Any:
+        """Ask the database."""
+        return function(*words)
+
+    def now(self) -> float:
+        """Return the time."""
+        return 1000.0
+
+    def reasons(self, block_id: int) -> list[Any]:
+        """Return what was asked: nothing."""
+        return []
+
+
+def test_who_leaves_and_comes_back_holds_up_no_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its worker has let it go when it left, so the block ends without it."""
+    monkeypatch.setattr(crew, "LOOK_SECONDS", 0.01)
+    nobody: Any = NoWorkers()
+    seat: Any = SimpleNamespace(state=PLAYING, row=SimpleNamespace(id=1))
+    case = Case({"age": 1}, 1, True, "row")
+
+    async def leave_and_come_back() -> None:
+        playing = crew.Crew(nobody, nobody).play(Block(7, 1, {0: case}, 0.0, 1.0), [seat], set(), 2.0)
+        waiting = asyncio.create_task(playing)
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        seat.state = LEFT
+        await asyncio.sleep(0.05)
+        seat.state = NEW
+        await asyncio.wait_for(waiting, 5)
+
+    asyncio.run(leave_and_come_back())
+    assert [{"player": 1, "block": 7, "start": 1002.0}] == nobody.handed_out
