@@ -166,18 +166,17 @@ def test_who_leaves_and_comes_back_holds_up_no_block(monkeypatch: pytest.MonkeyP
     """Its worker has let it go when it left, so the block ends without it."""
     monkeypatch.setattr(crew, "LOOK_SECONDS", 0.01)
     nobody: Any = NoWorkers()
-    seat: Any = SimpleNamespace(state=PLAYING, row=SimpleNamespace(id=1))
+    seats: Any = [SimpleNamespace(state=PLAYING, row=SimpleNamespace(id=number)) for number in (1, 2)]
     case = Case({"age": 1}, 1, True, "row")
 
     async def leave_and_come_back() -> None:
-        playing = crew.Crew(nobody, nobody).play(Block(7, 1, {0: case}, 0.0, 1.0), [seat], set(), 2.0)
+        playing = crew.Crew(nobody, nobody).play(Block(7, 1, {0: case}, 0.0, 1.0), seats, set(), 2.0)
         waiting = asyncio.create_task(playing)
-        await asyncio.sleep(0.05)
-        assert not waiting.done()
-        seat.state = LEFT
-        await asyncio.sleep(0.05)
-        seat.state = NEW
+        for number, state in ((0, LEFT), (0, NEW), (1, LEFT)):
+            await asyncio.sleep(0.1)
+            assert not waiting.done()
+            seats[number].state = state
         await asyncio.wait_for(waiting, 5)
 
     asyncio.run(leave_and_come_back())
-    assert [{"player": 1, "block": 7, "start": 1002.0}] == nobody.handed_out
+    assert [{"player": number, "block": 7, "start": 1002.0} for number in (1, 2)] == nobody.handed_out
