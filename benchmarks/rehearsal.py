@@ -185,8 +185,9 @@ class Room:
         """Kill some services at random moments, and start them again, until it is over."""
         chance, first = random.Random(7), self.options.retraining  # noqa: S311 - no secret
         unlucky = self.teams[first : first + self.options.crashing]
-        while not self.over.wait(chance.uniform(*CRASH_SECONDS) / max(1, len(unlucky))):
-            team = chance.choice(unlucky)
+        for team in cycle(unlucky):
+            if self.over.wait(chance.uniform(*CRASH_SECONDS) / len(unlucky)):
+                return
             team.kill()
             team.kills += 1
             self.over.wait(DOWN_SECONDS)
