@@ -56,13 +56,14 @@ def run_worker(sock: socket.socket, environment: str, wire: Wire, shares: Shares
     logging.captureWarnings(True)
     logging.getLogger("py.warnings").setLevel(logging.ERROR)
     from player.app import create_app  # here, so that the process that starts the workers stays light
+    from player.web.doorstep import make_doorstep
 
     try:
         settings = load_settings(environment)
         app = create_app(settings)
         try:
             Connection.shares = Listening.shares = shares
-            asyncio.run(serve(app, settings, sock, wire, stop))
+            asyncio.run(serve(app, make_doorstep(app), settings, sock, wire, stop))
         finally:
             app.extensions["player"].stop()
     except (PlayerError, OSError) as error:
@@ -84,15 +85,14 @@ def is_closed(wire: Wire) -> bool:
         return True
 
 
-async def serve(app: Any, settings: Settings, sock: socket.socket, wire: Wire, stop: threading.Event) -> None:
-    """Answer requests; when told to stop, say goodbye on each connection first, then close.
+async def serve(
+    app: Any, doorstep: Any, settings: Settings, sock: socket.socket, wire: Wire, stop: threading.Event
+) -> None:
+    """Let *app* answer what *doorstep* does not refuse; when told to stop, say goodbye on each connection, then close.
 
     The port opens here, by listening, when everything else is ready.
     """
-    from player.web.doorstep import make_doorstep  # here, as with create_app
-
-    answer = Gateway(app, settings.server.threads).answer
-    front = Front(answer, settings.server, partial(refuse, make_doorstep(app)))
+    front = Front(Gateway(app, settings.server.threads).answer, settings.server, partial(refuse, doorstep))
     Connection.most = most_connections()
     server = DrainedServer(configure(front, settings))
     asyncio.get_running_loop().set_exception_handler(partial(note_trouble, server, stop))

@@ -173,6 +173,21 @@ def test_slow_clients_do_not_starve_the_others(service: Service) -> None:
         one.close()
 
 
+def test_a_large_body_of_who_has_had_its_share_is_never_asked_for(service: Service) -> None:
+    """The head is answered while the body has not come: nobody reads two megabytes for a refusal."""
+    mean = Service(service.settings, {"PLAYER_ACCESS__REQUESTS_PER_MINUTE": "1"})
+    try:
+        with socket.create_connection(("127.0.0.1", mean.port), timeout=WAIT) as one:
+            one.sendall(b"POST /api HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+            answer = b"".join(iter(lambda: one.recv(1000), b""))
+    finally:
+        mean.stop()
+
+    assert answer.startswith(b"HTTP/1.1 429 ")
+    assert b"connection: close" in answer
+    assert b"At most 1 requests a minute" in answer
+
+
 def test_a_taken_port_is_said_in_one_line(service: Service) -> None:
     """A second service on the same port ends at once with a line that says what to do."""
     command = [sys.executable, "-m", "player.cli", "-e", "testing", "serve", "--port", str(service.port)]

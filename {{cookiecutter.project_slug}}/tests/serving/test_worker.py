@@ -57,6 +57,10 @@ def hello(_: Any, start_response: Any) -> list[bytes]:
     return [b"hi"]
 
 
+def reads_all(environ: dict[str, Any]) -> None:
+    """Refuse no request by its head."""
+
+
 class Parent:
     """The other end of the wire: it asks as soon as the worker says that it is ready, and then lets it go."""
 
@@ -93,7 +97,7 @@ def test_who_says_that_it_is_ready_answers(settings: Settings, bound: socket.soc
     """The port is open by then: a service manager sends requests at once. And its siblings see that it takes some."""
     parent, counts = Parent(bound.getsockname()), [NOT_READY, 7]
     Connection.shares = Shares(counts, 0)
-    asyncio.run(worker.serve(hello, settings, bound, parent, threading.Event()))  # type: ignore[arg-type]
+    asyncio.run(worker.serve(hello, reads_all, settings, bound, parent, threading.Event()))  # type: ignore[arg-type]
 
     assert ([READY], [0, 7]) == (parent.heard, parent.held)
     assert parent.answer.startswith(b"HTTP/1.1 200 OK")
@@ -115,7 +119,7 @@ def test_a_port_that_another_one_opened_first_is_an_error(
         other.bind(bound.getsockname())
         other.listen()
         with pytest.raises(OSError, match="in use"):
-            asyncio.run(worker.serve(hello, settings, bound, parent, threading.Event()))  # type: ignore[arg-type]
+            asyncio.run(worker.serve(hello, reads_all, settings, bound, parent, threading.Event()))  # type: ignore[arg-type]
 
     assert [] == parent.heard
 
