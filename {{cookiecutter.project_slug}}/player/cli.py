@@ -145,7 +145,7 @@ def train(
     """
     from player.inspection import inspect
     from player.model import saving, store
-    from player.model.learning import learn
+    from player.model.own_training import learn
     from player.reading.files import read_own_table, read_table
     from player.storage.records import record_model
 

@@ -15,7 +15,7 @@ from typing import Any
 from player.config import ENVIRONMENTS, Settings, load_settings
 from player.errors import DataError, ModelRefused, PlayerError, PromotionRefused
 from player.model import saving, store
-from player.model.learning import learn
+from player.model.own_training import learn
 from player.promotion.keys import make_keys, use_approver, use_keys
 from player.promotion.promote import make_current, promote
 from player.promotion.stage_data import fill

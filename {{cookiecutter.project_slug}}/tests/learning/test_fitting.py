@@ -25,7 +25,7 @@ from player.errors import PipelineError
 from player.features import Schema
 from player.learning import fitting
 from player.model import store
-from player.model.learning import learn
+from player.model.own_training import learn
 
 LOGISTIC = linear_model.LogisticRegression()
 

@@ -24,7 +24,7 @@ from player.config import Settings, load_settings
 from player.features import clean_table, to_table
 from player.model import saving, store
 from player.model.kept_rows import KINDS, kept_by
-from player.model.learning import learn
+from player.model.own_training import learn
 from player.retraining.dataset import widened
 from player.training import Trained, as_rows
 from player.trust.allowed import ESTIMATORS
