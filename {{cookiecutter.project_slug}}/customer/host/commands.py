@@ -27,9 +27,9 @@ Stopped or crashed, it goes on where it was when it is started again with the sa
 Exit codes: 0 done, 1 refused or not reached (one line says why), 2 wrong usage.
 """
 WORKER_EXAMPLE = """\b
-Example, the first on the host's machine, the second on as many others as you like:
-    CUSTOMER_DATABASE_URL=postgresql+psycopg://game:PASSWORD@10.0.0.5/game customer host --workers --address 0.0.0.0
-    CUSTOMER_DATABASE_URL=postgresql+psycopg://game:PASSWORD@10.0.0.5/game customer worker
+Example, the first on the host's machine, the second on as many others as you like (the password: PGPASSWORD):
+    CUSTOMER_DATABASE_URL=postgresql+psycopg://game@10.0.0.5/game customer host --workers --address 0.0.0.0
+    CUSTOMER_DATABASE_URL=postgresql+psycopg://game@10.0.0.5/game customer worker
 
 Exit codes: 0 the tournament is over, 1 no tournament there (one line says why), 2 wrong usage.
 """
