@@ -2,11 +2,15 @@
 
 import filecmp
 import json
+import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from cookiecutter.main import cookiecutter
 
 from conftest import FOLDER, ROOT, Bake
@@ -153,3 +157,17 @@ def test_a_cache_left_in_the_template_does_no_harm(template: Path, user_config: 
     project = cookiecutter(str(dirty), no_input=True, output_dir=tmp_path / "into", config_file=str(user_config))
 
     assert (Path(project) / "README.md").exists()
+
+
+def test_no_file_looks_like_a_secret(default_project: Path) -> None:
+    """The hook that a fresh project has for its owner finds nothing in what we wrote ourselves."""
+    config = yaml.safe_load((default_project / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    (hook,) = (hook for repo in config["repos"] for hook in repo["hooks"] if hook["id"] == "detect-secrets")
+    _, *options = hook["entry"].split()
+    paths = [path.relative_to(default_project).as_posix() for path in default_project.rglob("*") if path.is_file()]
+    wanted = [path for path in paths if not re.match(hook["exclude"], path) and not path.endswith(".png")]
+    command = [sys.executable, "-m", "detect_secrets.pre_commit_hook", *options, *wanted]
+    done = subprocess.run(command, cwd=default_project, capture_output=True, text=True, check=False)
+
+    assert "docs/host.md" in wanted
+    assert done.returncode == 0, done.stdout
