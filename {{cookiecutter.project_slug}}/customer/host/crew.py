@@ -82,7 +82,9 @@ class Crew:
                 return await act()
             except ConnectorException as error:
                 log.warning("the queue is away: %s", error)
-                await asyncio.sleep(RETRY_SECONDS)
+            except Exception:  # without this watch nobody would be asked on after a worker's death
+                log.exception("the queue failed")
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 def owes(seat: Seat, block: Block, done: set[tuple[int, int]]) -> bool:

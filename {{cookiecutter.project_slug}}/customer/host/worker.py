@@ -130,4 +130,6 @@ async def take_jobs(queue: App) -> None:
             )  # fmt: skip
         except ConnectorException as error:
             log.warning("the queue is away: %s", error)
+        except Exception:  # a worker that takes nothing any more would look as if it lived
+            log.exception("the queue failed")
         await asyncio.sleep(RETRY_SECONDS)
